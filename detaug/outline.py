@@ -1,0 +1,172 @@
+"""The shapes that signs have: their polygons, tight boxes and areas.
+
+An outline is inscribed in its box: it touches all four sides. Points are (x, y) in pixels, edges.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class Outline(IntEnum):
+    """The silhouette of a class of signs."""
+
+    RECTANGLE = 0
+    ELLIPSE = 1
+    TRIANGLE_UP = 2
+    TRIANGLE_DOWN = 3
+    OCTAGON = 4
+    DIAMOND = 5
+
+
+_ELLIPSE_VERTICES = 64
+_STUMP = np.tan(np.pi / 8)  # half an octagon's side, as a share of half its width
+
+
+def _unit_polygons() -> dict[int, Array]:
+    """Corner points in the unit square [-1, 1], clockwise on screen (y points down)."""
+    turn = np.arange(_ELLIPSE_VERTICES) * (2 * np.pi / _ELLIPSE_VERTICES)
+    e = _STUMP
+    return {
+        Outline.RECTANGLE: np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], float),
+        Outline.ELLIPSE: np.stack([np.cos(turn), np.sin(turn)], 1),
+        Outline.TRIANGLE_UP: np.array([[0, -1], [1, 1], [-1, 1]], float),
+        Outline.TRIANGLE_DOWN: np.array([[-1, -1], [1, -1], [0, 1]], float),
+        Outline.OCTAGON: np.array([[-e, -1], [e, -1], [1, -e], [1, e], [e, 1], [-e, 1], [-1, e], [-1, -e]]),
+        Outline.DIAMOND: np.array([[0, -1], [1, 0], [0, 1], [-1, 0]], float),
+    }
+
+
+UNIT_POLYGONS: dict[int, Array] = _unit_polygons()
+
+
+def polygon(outline: int, box: NDArray[np.floating]) -> Array:
+    """The outline's corners in a box.
+
+    Args:
+        outline: an `Outline` code.
+        box: (4,) x1 y1 x2 y2.
+
+    Returns:
+        (K, 2) float64, clockwise on screen; an ellipse is a 64-gon (0.1 % of the radius short between its corners).
+
+    >>> polygon(Outline.DIAMOND, np.array([0.0, 0.0, 4.0, 2.0])).tolist()
+    [[2.0, 0.0], [4.0, 1.0], [2.0, 2.0], [0.0, 1.0]]
+    """
+    x1, y1, x2, y2 = (float(v) for v in box)
+    centre = np.array([(x1 + x2) / 2, (y1 + y2) / 2])
+    half = np.array([(x2 - x1) / 2, (y2 - y1) / 2])
+    corners: Array = centre + UNIT_POLYGONS[outline] * half
+    return corners
+
+
+def moved(points: Array, matrix: Array) -> Array:
+    """Points (K, 2) carried by an affine matrix (3, 3) or (2, 3)."""
+    carried: Array = points @ matrix[:2, :2].T + matrix[:2, 2]
+    return carried
+
+
+def inverse(matrix: Array) -> Array:
+    """The inverse of a (3, 3) affine matrix."""
+    return np.asarray(np.linalg.inv(matrix), np.float64)
+
+
+def hulls(outlines: NDArray[np.integer], boxes: NDArray[np.floating], matrices: Array) -> Array:
+    """Tight boxes of transformed outlines.
+
+    Args:
+        outlines: (N,) `Outline` codes.
+        boxes: (N, 4) x1 y1 x2 y2 before the transformation.
+        matrices: (N, 3, 3) affine.
+
+    Returns:
+        (N, 4) float64. For an ellipse with half axes a, b the half width is hypot(m00 a, m01 b), which is exact.
+    """
+    centre = (boxes[:, :2] + boxes[:, 2:]) * 0.5
+    half = (boxes[:, 2:] - boxes[:, :2]) * 0.5
+    linear = matrices[:, :2, :2]
+    middle = np.einsum("nij,nj->ni", linear, centre) + matrices[:, :2, 2]
+    spread = linear * half[:, None, :]  # the columns: where the half axes go
+    result = np.empty((len(boxes), 4))
+    for code in np.unique(outlines):
+        rows = np.flatnonzero(outlines == code)
+        if code == Outline.ELLIPSE:
+            reach = np.hypot(spread[rows, :, 0], spread[rows, :, 1])
+            low, high = -reach, reach
+        else:
+            corners = np.einsum("nij,kj->nki", spread[rows], UNIT_POLYGONS[int(code)])
+            low, high = corners.min(1), corners.max(1)
+        result[rows, :2] = middle[rows] + low
+        result[rows, 2:] = middle[rows] + high
+    return result
+
+
+def area(points: Array) -> float:
+    """Area of a simple polygon (K, 2), positive whatever its direction; the shoelace formula.
+
+    >>> area(np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 3.0], [0.0, 3.0]]))
+    6.0
+    """
+    return abs(_signed_area(points)) if len(points) >= 3 else 0.0
+
+
+def clipped(points: Array, box: NDArray[np.floating]) -> Array:
+    """The part of a convex polygon inside an axis-aligned box (4,).
+
+    >>> clipped(np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]]), np.array([0.0, 0.0, 2.0, 2.0])).max(0).tolist()
+    [2.0, 2.0]
+    """
+    x1, y1, x2, y2 = (float(v) for v in box)
+    for a, b, c in ((1.0, 0.0, -x1), (-1.0, 0.0, x2), (0.0, 1.0, -y1), (0.0, -1.0, y2)):
+        points = clip(points, a, b, c)
+    return points
+
+
+def without(pieces: list[Array], cover: Array) -> list[Array]:
+    """Convex pieces less a convex cover, again as convex pieces.
+
+    Each side of the cover cuts off what lies outside it; what is inside all sides is dropped.
+    """
+    sign = 1.0 if _signed_area(cover) > 0 else -1.0
+    left: list[Array] = []
+    for piece in pieces:
+        inside = piece
+        for i in range(len(cover)):
+            (x1, y1), (x2, y2) = cover[i], cover[(i + 1) % len(cover)]
+            a, b = -(y2 - y1) * sign, (x2 - x1) * sign
+            c = -(a * x1 + b * y1)
+            outside = clip(inside, -a, -b, -c)
+            if area(outside) > 1e-9:
+                left.append(outside)
+            inside = clip(inside, a, b, c)
+            if len(inside) < 3:
+                break
+    return left
+
+
+def _signed_area(points: Array) -> float:
+    x, y = points[:, 0], points[:, 1]
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def clip(points: Array, a: float, b: float, c: float) -> Array:
+    """The part of a convex polygon (K, 2) where a x + b y + c >= 0 (Sutherland and Hodgman, 1974)."""
+    if len(points) == 0:
+        return points
+    side = points @ np.array([a, b]) + c
+    if (side >= 0).all():
+        return points
+    if (side < 0).all():
+        return points[:0]
+    kept: list[Array] = []
+    for i in range(len(points)):
+        j = (i + 1) % len(points)
+        if side[i] >= 0:
+            kept.append(points[i])
+        if (side[i] >= 0) != (side[j] >= 0):
+            share = side[i] / (side[i] - side[j])
+            kept.append(points[i] + share * (points[j] - points[i]))
+    return np.array(kept)
