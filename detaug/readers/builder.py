@@ -1,0 +1,219 @@
+"""From what a format says to a checked catalog: the part that all readers share."""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detaug.classes import ClassTable
+from detaug.errors import Finding, InputError
+from detaug.readers.catalog import Catalog, Flag, Split, pack_names
+from detaug.readers.image import ImageError, header
+from detaug.readers.root import Root, printable
+from detaug.readers.screen import GOOD, Fault, screen
+from detaug.readers.split import groups_by_runs
+
+_THREADS = 8  # headers are read in 60 us each; what the threads hide is the latency of disks and networks
+_NO_FLAG = Flag(0)
+_INT64 = 2**63
+
+
+class Builder:
+    """Collects the images and boxes that a dataset names, as flat arrays, and checks them all at the end.
+
+    Attributes:
+        root: the dataset's folder.
+        unit: what `place` counts in this format: `object`, `line` or `annotation`.
+        normalised: boxes are x1 y1 x2 y2 as shares of the image's width and height.
+    """
+
+    def __init__(self, root: Root, unit: str, normalised: bool = False) -> None:
+        self.root, self.unit, self.normalised = root, unit, normalised
+        self._names: list[str] = []
+        self._splits = bytearray()
+        self._ids: list[int] = []
+        self._stated: list[tuple[int, int] | None] = []
+        self._faults: dict[int, tuple[str, str]] = {}
+        self._rows: dict[str, int] = {}
+        self._classes: dict[str | int, int] = {}
+        self._boxes, self._owners = array("d"), array("q")
+        self._labels, self._places, self._flags = array("q"), array("q"), bytearray()
+        self._findings: list[Finding] = []
+        self._unread_images = self._unread_boxes = 0
+
+    def add_image(self, name: str, split: Split, image_id: object = None, stated: tuple[int, int] | None = None) -> int:
+        """Take up an image by the name that the dataset gives it, relative to the root.
+
+        Args:
+            name: a path below the root; one that leads out of it loses the image.
+            split: the part it belongs to.
+            image_id: the dataset's own id; anything but a whole number gives the row.
+            stated: height and width as the annotation has them, compared with the file's header.
+
+        Returns:
+            The row for `add_box` and `spoil`.
+        """
+        row = len(self._names)
+        clean = self.root.inside(name)
+        self._names.append(printable(clean or name))
+        self._splits.append(split)
+        whole = isinstance(image_id, int) and -_INT64 <= image_id < _INT64
+        self._ids.append(image_id if whole and isinstance(image_id, int) else row)
+        self._stated.append(stated)
+        if clean is None:
+            self.spoil(row, "path-outside", "the path leads out of the dataset's folder")
+        elif clean != printable(clean):
+            self.spoil(row, "unreadable-name", "the file's name is not UTF-8")
+        elif self._rows.setdefault(clean, row) != row:
+            self.spoil(row, "doubled-image", "the image is named twice; the first is used")
+        return row
+
+    def spoil(self, row: int, kind: str, value: str) -> None:
+        """Lose an image, with its boxes, for a reason found while reading."""
+        self._faults.setdefault(row, (kind, value))
+
+    def add_box(self, row: int, label: str | int, box: Iterable[float], place: int, flags: Flag = _NO_FLAG) -> None:
+        """Take up a box of image `row`.
+
+        Args:
+            row: what `add_image` returned.
+            label: the class name; a number where the dataset has no name for it, which loses the box.
+            box: x1 y1 x2 y2 in pixels or, if `normalised`, in shares; NaN for what is no number.
+            place: the line or the number of the object, for findings.
+            flags: what the annotation says beside the class.
+        """
+        self._owners.append(row)
+        self._labels.append(self._classes.setdefault(label, len(self._classes)))
+        self._boxes.extend(box)
+        self._places.append(place)
+        self._flags.append(flags)
+
+    def note(self, kind: str, file: str, value: str, images: int = 0, boxes: int = 0) -> None:
+        """Report a fault, with the images and boxes that it keeps from being taken up at all."""
+        self._findings.append(Finding(kind, file, value, boxes_lost=boxes, images_lost=images))
+        self._unread_images += images
+        self._unread_boxes += boxes
+
+    def names_seen(self) -> list[str]:
+        """The class names of the boxes so far, sorted."""
+        return sorted(name for name in self._classes if isinstance(name, str))
+
+    def has_image(self, name: str) -> bool:
+        """Whether an image of this clean name was taken up."""
+        return name in self._rows
+
+    def note_unnamed(self, names: Iterable[str]) -> None:
+        """Report image files that lie beside the named ones and that no annotation names, once per folder."""
+        folders: dict[str, list[str]] = {}
+        for name in names:
+            if not self.has_image(self.root.inside(name) or name):
+                folders.setdefault(name.rpartition("/")[0], []).append(printable(name))
+        for folder, left in folders.items():
+            few = f"no annotation names {len(left)} of its images, the first is {left[0]}"
+            self.note("unannotated-image", folder or ".", few, images=len(left))
+
+    def catalog(self, names: Sequence[str], table: str | Path | None = None) -> Catalog:
+        """Check everything and hand over the catalog.
+
+        Args:
+            names: the class names in label order.
+            table: a class table's file; classes that it lacks are then unknown, and their boxes lost.
+
+        Raises:
+            InputError: no image can be used, or the table cannot.
+        """
+        classes = _table(names, table)
+        sizes = self._sizes()
+        good = np.ones(len(sizes), bool)
+        good[list(self._faults)] = False
+        owners = np.frombuffer(self._owners, np.int64)
+        counts = np.bincount(owners, minlength=len(sizes))
+        for row, (kind, value) in sorted(self._faults.items()):
+            lost = Finding(kind, self._names[row], value, boxes_lost=int(counts[row]), images_lost=1)
+            self._findings.append(lost)
+        if not good.any():
+            first = f"; the first fault: {self._findings[0]}" if self._findings else ""
+            raise InputError(f"{self.root.path}: none of {len(sizes)} images can be used{first}.")
+        boxes, labels, kept = self._screened(classes, sizes, owners, good)
+        order = kept[np.argsort(owners[kept], kind="stable")]
+        rows = np.flatnonzero(good)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(owners[kept], minlength=len(sizes))[rows])])
+        image_names = [self._names[row] for row in rows]
+        text, ends = pack_names(image_names)
+        return Catalog(
+            root=self.root.path,
+            classes=classes,
+            text=text,
+            ends=ends,
+            sizes=sizes[rows],
+            starts=starts.astype(np.int64),
+            boxes=boxes[order].astype(np.float32),
+            labels=labels[order].astype(np.int32),
+            flags=np.frombuffer(bytes(self._flags), np.uint8)[order],
+            ids=np.array(self._ids, np.int64)[rows],
+            splits=np.frombuffer(bytes(self._splits), np.uint8)[rows],
+            groups=groups_by_runs(image_names),
+            findings=tuple(self._findings),
+            images_in=len(sizes) + self._unread_images,
+            boxes_in=len(owners) + self._unread_boxes,
+        )
+
+    def _sizes(self) -> NDArray[np.int32]:
+        """(M, 2) from the headers; images without a usable one are spoilt."""
+        sizes = np.zeros((len(self._names), 2), np.int32)
+        rows = [row for row in range(len(self._names)) if row not in self._faults]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            heads = pool.map(self._size, rows, chunksize=64)
+            for row, head in zip(rows, heads, strict=True):
+                if isinstance(head, ImageError):
+                    self.spoil(row, head.kind, head.fault)
+                    continue
+                sizes[row] = head
+                stated = self._stated[row]
+                if stated is not None and stated != head:
+                    value = f"the annotation says {stated[1]} x {stated[0]}, the upright image is {head[1]} x {head[0]}"
+                    self._findings.append(Finding("size-mismatch", self._names[row], value))
+        return sizes
+
+    def _size(self, row: int) -> tuple[int, int] | ImageError:
+        try:
+            return header(self.root.path / self._names[row])
+        except ImageError as error:
+            return error
+
+    def _screened(
+        self, classes: ClassTable, sizes: NDArray[np.int32], owners: NDArray[np.int64], good: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+        """Boxes (N, 4) cut to their images, labels (N,) and the indices of those kept; the rest is reported."""
+        index = {name: i for i, name in enumerate(classes.names)}
+        seen = list(self._classes)
+        to_class = np.array([index.get(name, -1) if isinstance(name, str) else -1 for name in seen], np.int64)
+        labels = to_class[np.frombuffer(self._labels, np.int64)]
+        raw = np.frombuffer(self._boxes, np.float64).reshape(-1, 4)
+        if self.normalised:
+            with np.errstate(over="ignore", invalid="ignore"):
+                raw = raw * sizes[owners][:, [1, 0, 1, 0]]
+        boxes, faults = screen(raw, sizes[owners], owners, labels)
+        for i in np.flatnonzero((faults != GOOD) & good[owners]):
+            fault = Fault(faults[i])
+            label = seen[self._labels[i]]
+            called = label if isinstance(label, str) else f"number {label}"
+            corners = " ".join(f"{value:.6g}" for value in raw[i])
+            value = f"{self.unit} {self._places[i]}: class {called}, box {corners}"
+            lost = int(fault is not Fault.CLIPPED_BOX)
+            self._findings.append(Finding(fault.kind, self._names[owners[i]], value, boxes_lost=lost))
+        kept = np.flatnonzero(((faults == GOOD) | (faults == Fault.CLIPPED_BOX)) & good[owners])
+        return boxes, labels, kept
+
+
+def _table(names: Sequence[str], table: str | Path | None) -> ClassTable:
+    if table is None:
+        return ClassTable.known(names)
+    known = set(ClassTable.from_yaml(table).names)
+    kept = [name for name in names if name in known]
+    if names and not kept:
+        raise InputError(f"{table}: the class table has none of the dataset's classes, such as {names[0]!r}.")
+    return ClassTable.from_yaml(table, kept)

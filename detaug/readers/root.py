@@ -1,0 +1,116 @@
+"""A dataset's folder: names inside it, and never a file outside."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path, PurePosixPath
+
+from detaug.errors import InputError
+from detaug.readers.catalog import Split
+
+SPLITS = {
+    "train": Split.TRAIN,
+    "training": Split.TRAIN,
+    "val": Split.VAL,
+    "valid": Split.VAL,
+    "validation": Split.VAL,
+    "test": Split.TEST,
+    "testing": Split.TEST,
+}
+
+
+class Root:
+    """A dataset's folder. Names in it have forward slashes and are relative to it.
+
+    Attributes:
+        path: the folder as the user gave it.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise InputError(f"{path}: the dataset's folder does not exist.")
+        if not self.path.is_dir():
+            raise InputError(f"{path}: a dataset is a folder, and this is a file.")
+        self._real = os.path.realpath(path)
+        self._folders: dict[str, str] = {}
+
+    def inside(self, name: str) -> str | None:
+        """The name as a clean path below the root, or None where it leads out of it.
+
+        Backslashes count as slashes; `..` and links may stay inside. Absolute names of any system are refused.
+        """
+        name = name.replace("\\", "/")
+        if "\0" in name or _is_absolute(name):
+            return None
+        folder, _, last = name.rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(os.path.join(self._real, folder))
+        whole = os.path.join(self._folders[folder], last)
+        if last in ("", ".", "..") or os.path.islink(whole):
+            whole = os.path.realpath(whole)
+        if whole != self._real and not whole.startswith(self._real.rstrip("/") + "/"):
+            return None
+        return whole[len(self._real) :].strip("/")
+
+    def file(self, name: str) -> Path:
+        """The file of that name.
+
+        Raises:
+            InputError: it lies outside of the root.
+        """
+        clean = self.inside(name)
+        if clean is None:
+            raise InputError(f"{self.path / name}: this leads out of the dataset's folder, so it is not read.")
+        return self.path / clean
+
+    def is_folder(self, name: str) -> bool:
+        """Whether there is such a folder, inside the root."""
+        clean = self.inside(name)
+        return clean is not None and os.path.isdir(self.path / clean)
+
+    def is_file(self, name: str) -> bool:
+        """Whether there is such a file, inside the root."""
+        clean = self.inside(name)
+        return clean is not None and os.path.isfile(self.path / clean)
+
+    def listed(self, folder: str, suffixes: Collection[str], deep: bool = False) -> list[str]:
+        """Names of the files in a folder (and those below, if `deep`) with one of these suffixes, sorted.
+
+        Hidden files are left out (`._road1.jpg` is what macOS leaves in archives); linked folders are not entered.
+        """
+        if not self.is_folder(folder):
+            return []
+        names = []
+        for place, folders, files in os.walk(self.path / folder):
+            folders[:] = sorted(f for f in folders if not f.startswith(".")) if deep else []
+            short = Path(place).relative_to(self.path).as_posix()
+            prefix = "" if short == "." else short + "/"
+            names += [prefix + f for f in files if not f.startswith(".") and suffix(f) in suffixes]
+        return sorted(names)
+
+
+def joined(folder: str, name: str) -> str:
+    """A name below a folder; an absolute one, of whatever system, stays absolute, so that `Root.inside` refuses it.
+
+    >>> joined("images", "b/a.jpg"), joined("", "a.jpg"), joined("images", "C:/a.jpg")
+    ('images/b/a.jpg', 'a.jpg', 'C:/a.jpg')
+    """
+    name = name.replace("\\", "/")
+    return name if _is_absolute(name) or not folder else f"{folder}/{name}"
+
+
+def _is_absolute(name: str) -> bool:
+    return name.startswith("/") or name[1:2] == ":"
+
+
+def suffix(name: str) -> str:
+    """The file's suffix in small letters: `.jpg` of `a/B.JPG`."""
+    return PurePosixPath(name).suffix.lower()
+
+
+def printable(name: str) -> str:
+    """The name with question marks for what is not Unicode; a name that this changes cannot be kept in a catalog."""
+    return name.encode("utf-8", "replace").decode()
