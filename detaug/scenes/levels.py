@@ -1,0 +1,85 @@
+"""Which sizes of an image are kept for rendering, and which of them a layer is drawn from.
+
+Bilinear warping is sharp and free of aliases where the canvas shows a source at 0.45 to 0.95 of its size (measured
+against 8 x 8 supersampling), so an image has up to two area-averaged levels, at the canvas's side and at 1.5 times it,
+and the chosen one is halved again where the layer is shrunk far. All of it is a function of the scene and the image's
+size alone: what a cache holds never changes a pixel.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from detaug.outline import Array
+
+_ENLARGE_FROM = 0.9
+_HALVE_UNDER = 0.4
+_SNAP = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A size that an image is kept at.
+
+    Attributes:
+        height: pixels.
+        width: pixels.
+    """
+
+    height: int
+    width: int
+
+
+def levels(height: int, width: int, size: tuple[int, int]) -> tuple[Level, ...]:
+    """The sizes kept of an image for a canvas, the smaller first; an image little larger than the canvas stays whole.
+
+    The two sizes are 4 k and 6 k pixels wide, so that the edges of `snap` fall on whole pixels in both.
+
+    >>> levels(800, 1360, (640, 640))
+    (Level(height=376, width=640), Level(height=564, width=960))
+    >>> levels(400, 300, (320, 320))
+    (Level(height=400, width=300),)
+    """
+    fit = min(size[0] / height, size[1] / width)
+    if fit * 1.5 >= 0.95:
+        return (Level(height, width),)
+    rows, columns = max(1, round(height * fit / _SNAP)), max(1, round(width * fit / _SNAP))
+    return Level(4 * rows, 4 * columns), Level(6 * rows, 6 * columns)
+
+
+def grid(height: int, width: int, size: tuple[int, int]) -> tuple[float, float]:
+    """Source pixels (x, y) between the places where a region may end so that every level ends on a whole pixel."""
+    kept = levels(height, width, size)
+    if len(kept) == 1:
+        return float(_SNAP), float(_SNAP)
+    return width / (kept[0].width / 4), height / (kept[0].height / 4)
+
+
+def snapped(value: float, step: float, most: float, up: bool) -> float:
+    """The next grid place at or above (below) a value; the image's own edge `most` counts as one.
+
+    >>> snapped(9.0, 4.0, 11.0, up=True), snapped(9.0, 4.0, 30.0, up=True), snapped(9.0, 4.0, 30.0, up=False)
+    (11.0, 12.0, 8.0)
+    """
+    places = math.ceil(value / step - 1e-9) if up else math.floor(value / step + 1e-9)
+    return min(max(places * step, 0.0), most)
+
+
+def choose(matrix: Array, height: int, width: int, size: tuple[int, int]) -> tuple[int, int]:
+    """The level's index and how often it is halved, for a layer with this matrix.
+
+    Args:
+        matrix: (3, 3) source pixels to canvas pixels.
+        height: the image's.
+        width: the image's.
+        size: the canvas that the levels are made for.
+    """
+    scale = math.sqrt(abs(float(np.linalg.det(matrix[:2, :2]))))
+    kept = levels(height, width, size)
+    shares = [level.width / width for level in kept]
+    index = next((i for i, share in enumerate(shares) if scale / share <= _ENLARGE_FROM), len(kept) - 1)
+    ratio, halvings = scale / shares[index], 0
+    while ratio < _HALVE_UNDER:
+        ratio, halvings = ratio * 2, halvings + 1
+    return index, halvings

@@ -1,0 +1,151 @@
+"""A recipe: which operations, in which order, how strong."""
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from detaug.draws.draw import Draw
+from detaug.errors import InputError
+from detaug.scenes.affine import Affine
+from detaug.scenes.colour import Colour
+from detaug.scenes.crop import Crop
+from detaug.scenes.effects import Effects
+from detaug.scenes.flip import Flip
+from detaug.scenes.mixup import Mixup
+from detaug.scenes.mosaic import Mosaic
+from detaug.scenes.noise import GaussianNoise
+from detaug.scenes.operation import Operation
+from detaug.scenes.paste import Paste
+from detaug.scenes.scene import Scene
+from detaug.scenes.stage import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One named field per operation, applied in this order; None switches one off.
+
+    The field's name keys its random numbers, so switching one off leaves the others' as they were.
+
+    Attributes:
+        mosaic: four images in one.
+        crop: a window into a single image.
+        mixup: a second image shining through.
+        paste: rare signs cut out and pasted.
+        flip: mirroring by the class table.
+        affine: turn, scale, shear, shift.
+        colour: light and colour.
+        noise: Gaussian noise.
+        effects: image-only transforms after joining.
+        extra: own operations by name, applied last.
+        min_visible: an object of which a smaller share is left loses its box.
+        min_side: a box with a shorter side, in canvas pixels, goes.
+    """
+
+    mosaic: Mosaic | None = None
+    crop: Crop | None = None
+    mixup: Mixup | None = None
+    paste: Paste | None = None
+    flip: Flip | None = None
+    affine: Affine | None = None
+    colour: Colour | None = None
+    noise: GaussianNoise | None = None
+    effects: Effects | None = None
+    extra: dict[str, Operation] = field(default_factory=dict)
+    min_visible: float = 0.3
+    min_side: float = 3.0
+
+    def operations(self) -> dict[str, Operation]:
+        """The operations that are on, by name, in order."""
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {n: op for n, op in own.items() if isinstance(op, Operation)} | self.extra
+
+    def plan(self, draw: Draw, stage: Stage) -> Scene:
+        """The scene of one draw: a pure function of the draw and the stage."""
+        scene = stage.base(draw.item, draw)
+        for name, operation in self.operations().items():
+            if operation.mixes and not draw.mixing:
+                continue
+            rng = stage.streams.of(draw.epoch, draw.slot, name)
+            if operation.happens(rng):
+                scene = operation.apply(scene, stage, rng)
+        return scene
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> "Recipe":
+        """Read a recipe file: a mapping from operation to its settings, or null.
+
+        Raises:
+            InputError: the file cannot be read, or names an operation or setting that does not exist.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{path}: the recipe cannot be read ({error.strerror}).") from error
+        return cls._parse(text, str(path))
+
+    @classmethod
+    def builtin(cls, name: str) -> "Recipe":
+        """A recipe that comes with the package: `signs`, `signs_light` or `plain`."""
+        file = resources.files("detaug") / "recipes" / f"{name}.yaml"
+        if not file.is_file():
+            known = sorted(f.name[:-5] for f in (resources.files("detaug") / "recipes").iterdir())
+            raise InputError(f"There is no built-in recipe {name!r}; there are {', '.join(known)}.")
+        return cls._parse(file.read_text(encoding="utf-8"), f"recipes/{name}.yaml")
+
+    @classmethod
+    def _parse(cls, text: str, source: str) -> "Recipe":
+        try:
+            settings = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"{source}: the recipe is not valid YAML.") from error
+        if not isinstance(settings, dict):
+            raise InputError(f"{source}: a recipe maps operations to their settings, this is {settings!r}.")
+        return typing.cast("Recipe", _built(cls, settings, source, ""))
+
+
+def _built(kind: type, settings: dict[str, Any], source: str, where: str) -> Any:
+    """A dataclass from nested settings; every key must be one of its fields."""
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key not in hints or key == "extra":
+            raise InputError(f"{source}: {where}{key} is not a setting of {kind.__name__}; there are {_known(hints)}.")
+        values[key] = _value(hints[key], value, source, f"{where}{key}")
+    try:
+        return kind(**values)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+
+
+def _known(hints: dict[str, Any]) -> str:
+    return ", ".join(k for k in hints if k not in ("extra", "mixes"))
+
+
+def _value(hint: Any, value: Any, source: str, where: str) -> Any:
+    """A setting brought to the type of its field."""
+    if isinstance(hint, types.UnionType):
+        if value is None:
+            return None
+        hint = next(h for h in typing.get_args(hint) if h is not type(None))
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, dict):
+            raise InputError(f"{source}: {where} takes settings by name or null, not {value!r}.")
+        return _built(hint, value, source, f"{where}.")
+    origin = typing.get_origin(hint) or hint
+    if origin is tuple and isinstance(value, list) and all(_number(v) for v in value):
+        return tuple(value)
+    if origin is float and _number(value):
+        return float(value)
+    if origin is dict and isinstance(value, dict) and all(_number(v) for v in value.values()):
+        return {str(k): float(v) for k, v in value.items()}
+    raise InputError(f"{source}: {where} takes {hint}, not {value!r}.")
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,207 @@
+"""The scene: a small description of the picture that will be made. No pixels here.
+
+Points are (x, y) in edge coordinates: the centre of the first pixel lies at (0.5, 0.5).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detaug.draws.draw import Draw
+from detaug.outline import Outline, hulls
+
+Array = NDArray[np.float64]
+GREY = (114, 114, 114)
+
+
+class Role(IntEnum):
+    """What a layer is there for."""
+
+    TILE = 0
+    PASTE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Where in the pool of Gaussian noise the picture's field begins, and how strong it is.
+
+    Attributes:
+        sigma: standard deviation in grey levels of 0 to 255.
+        y: first row in the pool, as a share of the rows that are free to begin at.
+        x: first column, likewise.
+        flip_y: the field is taken upside down.
+        flip_x: the field is taken mirrored.
+    """
+
+    sigma: float
+    y: float
+    x: float
+    flip_y: bool
+    flip_x: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """An image-only transform that is run after joining.
+
+    Attributes:
+        name: its name in `detaug.render.effects`.
+        seed: what its random numbers are made from.
+    """
+
+    name: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """L layers in painter's order with N objects on a canvas; struct of arrays.
+
+    Attributes:
+        size: canvas height and width in pixels.
+        draw: the place in the epoch that it was planned for.
+        image: (L,) int64, catalog row the layer shows.
+        region: (L, 4) float64, the source pixels it may show, x1 y1 x2 y2.
+        matrix: (L, 3, 3) float64, source pixels to canvas pixels.
+        role: (L,) uint8 `Role`.
+        outline: (L,) uint8 `Outline` of the layer's own mask, inscribed in its region.
+        under: (L, 4) bool, whether the left, top, right, bottom side lies beneath a later layer; sides in source space.
+        free: (L, 4) bool, whether that side may be moved outwards to show more of the image.
+        group: (L,) uint8, index into `opacity`.
+        host: (L,) int64, the layer a paste was placed in; a tile names itself.
+        opacity: one share per group; the first group is the ground and has 1.
+        box: (N, 4) float64, the whole object in SOURCE pixels of its layer.
+        layer: (N,) int64.
+        label: (N,) int64, after mirroring.
+        shape: (N,) uint8 `Outline`.
+        origin: (N,) int64, the box's row in the catalog.
+        colour: (3, 4) float64 on RGB in 0 to 255, or None.
+        curve: (256,) uint8 tone curve after `colour`, or None.
+        noise: the noise field, or None.
+        effects: image-only transforms, in order.
+        fill: RGB where no layer is.
+    """
+
+    size: tuple[int, int]
+    draw: Draw
+    image: NDArray[np.int64]
+    region: Array
+    matrix: Array
+    role: NDArray[np.uint8]
+    outline: NDArray[np.uint8]
+    under: NDArray[np.bool_]
+    free: NDArray[np.bool_]
+    group: NDArray[np.uint8]
+    host: NDArray[np.int64]
+    opacity: tuple[float, ...]
+    box: Array
+    layer: NDArray[np.int64]
+    label: NDArray[np.int64]
+    shape: NDArray[np.uint8]
+    origin: NDArray[np.int64]
+    colour: Array | None = None
+    curve: NDArray[np.uint8] | None = None
+    noise: Noise | None = None
+    effects: tuple[Effect, ...] = ()
+    fill: tuple[int, int, int] = GREY
+
+    def moved(self, matrix: Array) -> "Scene":
+        """The scene with everything carried by a canvas matrix (3, 3)."""
+        return replace(self, matrix=matrix @ self.matrix)
+
+    def hulls(self) -> Array:
+        """(N, 4) tight canvas boxes of the whole objects, nothing cut."""
+        return hulls(self.shape, self.box, self.matrix[self.layer])
+
+    def tiles(self) -> NDArray[np.int64]:
+        """Indices of the layers that are tiles."""
+        return np.flatnonzero(self.role == Role.TILE)
+
+
+_PER_LAYER = ("image", "region", "matrix", "role", "outline", "under", "free", "group", "host")
+_PER_OBJECT = ("box", "layer", "label", "shape", "origin")
+
+
+def joined(scenes: Sequence[Scene]) -> Scene:
+    """Scenes one over the other on the first one's canvas, with its whole-canvas settings."""
+    if len(scenes) == 1:
+        return scenes[0]
+    offsets = np.cumsum([0] + [len(s.image) for s in scenes[:-1]])
+    parts: dict[str, NDArray[np.generic]] = {}
+    for name in _PER_LAYER + _PER_OBJECT:
+        arrays = [getattr(s, name) for s in scenes]
+        if name in ("layer", "host"):
+            arrays = [a + o for a, o in zip(arrays, offsets, strict=True)]
+        parts[name] = np.concatenate(arrays)
+    return replace(scenes[0], **parts)  # type: ignore[arg-type]
+
+
+def fit_matrix(height: int, width: int, size: tuple[int, int]) -> Array:
+    """The matrix that fits a whole image into the canvas, centred, at one scale for both axes.
+
+    >>> fit_matrix(400, 300, (320, 320)).tolist()
+    [[0.8, 0.0, 40.0], [0.0, 0.8, 0.0], [0.0, 0.0, 1.0]]
+    """
+    scale = min(size[0] / height, size[1] / width)
+    shift_x, shift_y = (size[1] - scale * width) / 2, (size[0] - scale * height) / 2
+    return np.array([[scale, 0, shift_x], [0, scale, shift_y], [0, 0, 1]])
+
+
+def scene_of(
+    row: int,
+    image_size: NDArray[np.integer],
+    boxes: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    outlines: NDArray[np.uint8],
+    first_box: int,
+    size: tuple[int, int],
+    draw: Draw,
+) -> Scene:
+    """One whole image fitted to the canvas.
+
+    Args:
+        row: its catalog row.
+        image_size: (2,) height and width.
+        boxes: (N, 4) its boxes.
+        labels: (N,) their labels.
+        outlines: (C,) outline per class.
+        first_box: the catalog row of its first box.
+        size: canvas height and width.
+        draw: the place it is planned for.
+    """
+    height, width = int(image_size[0]), int(image_size[1])
+    edge = np.array([0, 0, width, height], float)
+    # What is seen of an object that the picture's border cuts is not its whole outline, so its box is all we know.
+    cut = (np.abs(boxes - edge) < 0.5).any(1)
+    return Scene(
+        size=size,
+        draw=draw,
+        image=np.array([row], np.int64),
+        region=edge[None],
+        matrix=fit_matrix(height, width, size)[None],
+        role=np.array([Role.TILE], np.uint8),
+        outline=np.array([Outline.RECTANGLE], np.uint8),
+        under=np.zeros((1, 4), bool),
+        free=np.zeros((1, 4), bool),
+        group=np.zeros(1, np.uint8),
+        host=np.zeros(1, np.int64),
+        opacity=(1.0,),
+        box=boxes.astype(np.float64),
+        layer=np.zeros(len(boxes), np.int64),
+        label=labels.astype(np.int64),
+        shape=np.where(cut, np.uint8(Outline.RECTANGLE), outlines[labels]),
+        origin=np.arange(first_box, first_box + len(boxes), dtype=np.int64),
+    )
+
+
+def same(one: Scene, other: Scene) -> bool:
+    """Whether two scenes describe the same picture, bit for bit."""
+    for f in fields(Scene):
+        a, b = getattr(one, f.name), getattr(other, f.name)
+        equal = np.array_equal(a, b) if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) else a is b or a == b
+        if not equal:
+            return False
+    return True

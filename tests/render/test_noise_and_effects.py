@@ -1,0 +1,62 @@
+"""Noise is Gaussian and does not repeat; effects are a function of their seed."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from detaug.render.effects import run
+from detaug.render.noise import add_noise
+from detaug.scenes.effects import NAMES
+from detaug.scenes.scene import Effect, Noise
+
+
+@pytest.mark.parametrize("sigma", [2.0, 5.0, 12.0, 30.0])
+def test_noise_has_the_asked_spread_and_shape(sigma: float) -> None:
+    grey = np.full((320, 320, 3), 128, np.uint8)
+    noise = add_noise(grey, Noise(sigma, 0.3, 0.8, True, False)).astype(float) - 128
+    assert abs(noise.mean()) < 0.05 * sigma
+    assert abs(noise.std() / np.hypot(sigma, 12**-0.5) - 1) < 0.02  # rounding adds a twelfth to the variance
+    assert abs((noise**4).mean() / (noise**2).mean() ** 2 - 3) < 0.1
+    assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.02
+    assert abs(np.corrcoef(noise[:, :-1, 0].ravel(), noise[:, 1:, 0].ravel())[0, 1]) < 0.02
+
+
+def test_noise_saturates_and_differs_by_place() -> None:
+    black, bright = np.zeros((64, 64, 3), np.uint8), np.full((64, 64, 3), 255, np.uint8)
+    field = Noise(20.0, 0.1, 0.2, False, True)
+    assert add_noise(black, field).max() < 130
+    assert add_noise(bright, field).min() > 120
+    other = add_noise(black, Noise(20.0, 0.6, 0.9, False, True))
+    assert abs(np.corrcoef(add_noise(black, field).ravel(), other.ravel())[0, 1]) < 0.05
+    assert black.max() == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_effect_is_a_function_of_its_seed(name: str) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (120, 160, 3)).astype(np.uint8)
+    image.flags.writeable = False
+    made = [run(image, [Effect(name, seed)]) for seed in (1, 2, 3, 4, 1)]
+    assert all(m.shape == image.shape and m.dtype == np.uint8 for m in made)
+    np.testing.assert_array_equal(made[0], made[4])
+    assert any(not np.array_equal(made[0], m) for m in made[1:4])
+    assert not np.array_equal(made[0], image)
+
+
+def test_the_package_imports_without_torch_and_opens_no_socket() -> None:
+    program = """
+import socket, sys
+def refuse(*a, **k):
+    raise AssertionError("a socket was opened")
+socket.socket.connect = refuse
+import numpy as np
+import detaug
+from detaug.render.effects import run
+from detaug.scenes.scene import Effect
+run(np.zeros((64, 64, 3), np.uint8), [Effect("jpeg", 1)])
+assert "torch" not in sys.modules or "albumentations" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", "import detaug, sys; assert 'torch' not in sys.modules"], check=True)
