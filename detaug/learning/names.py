@@ -1,0 +1,36 @@
+"""Labels and class tables on their way between data, model and checkpoint."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from detaug.batches.batch import Batch
+from detaug.classes import NEVER, ClassTable
+from detaug.outline import Outline
+
+
+def relabelled(batch: Batch, to_model: Tensor) -> Batch:
+    """The batch with labels `to_model[label]`; boxes whose class becomes -1 are left out."""
+    labels = to_model.to(batch.labels.device)[batch.labels]
+    kept = labels >= 0
+    starts = torch.cat([batch.starts.new_zeros(1), kept.cumsum(0)])[batch.starts]
+    return replace(batch, boxes=batch.boxes[kept], labels=labels[kept], starts=starts)
+
+
+def table_rows(table: ClassTable) -> dict[str, dict[str, Any]]:
+    """A class table as plain values, as `ClassTable.build` takes them."""
+
+    def mirror(index: int) -> str:
+        partner = int(table.mirror[index])
+        return "never" if partner == NEVER else "self" if partner == index else table.names[partner]
+
+    return {
+        name: {
+            "outline": Outline(int(table.outline[i])).name.lower(),
+            "mirror": mirror(i),
+            "turn": float(table.turn[i]),
+        }
+        for i, name in enumerate(table.names)
+    }

@@ -1,0 +1,71 @@
+"""Early stopping that runs the closing epochs, without mixing, before it lets go."""
+
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.utilities import rank_zero_info
+
+from detaug.batches.datamodule import SignData
+
+
+class ClosingEarlyStopping(EarlyStopping):
+    """Stop when a metric no longer gets better, after the closing epochs.
+
+    While mosaic, mixup and paste are on, validation is judged by weights that have never seen plain pictures last, so
+    running out of patience then only switches mixing off; the training ends when the closing epochs are done.
+
+    Args:
+        monitor: the metric.
+        min_delta: what counts as better.
+        patience: validations without anything better.
+        mode: `max` or `min`.
+        closing_epochs: epochs without mixing after patience ran out; null is the data's share of the planned ones.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val/AP",
+        min_delta: float = 0.0,
+        patience: int = 10,
+        mode: str = "max",
+        closing_epochs: int | None = None,
+    ) -> None:
+        super().__init__(monitor=monitor, min_delta=min_delta, patience=patience, mode=mode, check_finite=True)
+        self.closing_epochs = closing_epochs
+        self.closes_at: int | None = None
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check the metric; hold a stop back until the closing epochs have run."""
+        super().on_validation_end(trainer, pl_module)
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        self._hold_back(trainer)
+
+    def _hold_back(self, trainer: Trainer) -> None:
+        data = getattr(trainer, "datamodule", None)
+        epoch = trainer.current_epoch
+        if self.closes_at is not None:
+            trainer.should_stop = epoch + 1 >= self.closes_at
+            return
+        if not (trainer.should_stop and isinstance(data, SignData) and epoch + 1 < (data.mix_until_epoch or 0)):
+            return
+        planned = trainer.max_epochs or 0
+        closing = (
+            self.closing_epochs if self.closing_epochs is not None else round(data.closing_share * max(planned, 0))
+        )
+        if closing < 1:
+            return
+        data.close_mixing(epoch + 1)
+        self.closes_at = epoch + 1 + closing
+        trainer.should_stop = False
+        rank_zero_info(f"{self.monitor} no longer improves: {closing} closing epochs without mixing, then the end.")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Also when the closing epochs end."""
+        return {**super().state_dict(), "closes_at": self.closes_at}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where the saved run was."""
+        super().load_state_dict(state_dict)
+        self.closes_at = state_dict.get("closes_at")
