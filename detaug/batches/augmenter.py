@@ -1,0 +1,163 @@
+"""The augmentations as a library: from a catalog and a recipe to samples, without torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detaug.draws.balance import Balance, Order, rare_classes
+from detaug.draws.donors import Donors
+from detaug.draws.draw import Draw, Streams
+from detaug.errors import InputError
+from detaug.readers.catalog import Catalog
+from detaug.render.cpu import render
+from detaug.render.source import BrokenImage, Source
+from detaug.sample import Sample
+from detaug.scenes.finish import Visible, finish
+from detaug.scenes.recipe import Recipe
+from detaug.scenes.scene import Scene
+from detaug.scenes.stage import Stage
+
+_STAND_INS = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A sample with how it came about.
+
+    Attributes:
+        sample: the picture and its boxes.
+        scene: its plan.
+        visible: which objects of the plan were kept.
+        broken: rows of images that could not be decoded and were replaced.
+    """
+
+    sample: Sample
+    scene: Scene
+    visible: Visible
+    broken: tuple[int, ...]
+
+
+class Augmenter:
+    """Augmented samples by (epoch, slot), each a pure function of catalog, recipe, seed and place.
+
+    Args:
+        catalog: the training images.
+        recipe: what is done to them.
+        size: canvas side, or height and width, in pixels.
+        seed: of everything random.
+        balance: how much more often images of rare classes are shown; None shows all equally often.
+        rare: names of the classes to paste; None takes those with fewer than an eighth of the most frequent's boxes.
+        length: samples in an epoch; None is the number of images.
+        cache_bytes: bound on the decoded images kept in memory; None is unbounded.
+        on_bad_image: `skip` replaces an image that cannot be decoded, the same on every rank; `error` raises.
+
+    Raises:
+        InputError: the catalog has no image, or a name in `rare` is no class.
+
+    Example:
+        >>> import detaug, numpy  # doctest: +SKIP
+        >>> augmenter = Augmenter(detaug.read("data/road_signs").split("train"), Recipe.builtin("signs"), size=320)
+        >>> sample = augmenter[0, 17]
+        >>> sample.image.shape
+        (320, 320, 3)
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        recipe: Recipe,
+        size: int | tuple[int, int] = 640,
+        seed: int = 0,
+        *,
+        balance: Balance | None = None,
+        rare: Sequence[str] | None = None,
+        length: int | None = None,
+        cache_bytes: int | None = None,
+        on_bad_image: str = "skip",
+    ) -> None:
+        if len(catalog) == 0:
+            raise InputError(f"{catalog.root}: there is no image to augment.")
+        canvas = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+        balance = balance or Balance(threshold=0)
+        factors = balance.image_factors(catalog)
+        self.catalog = catalog
+        self.recipe = recipe
+        self.seed = seed
+        self.on_bad_image = on_bad_image
+        self.order = Order(factors, seed, length or len(catalog))
+        self.source = Source(catalog, canvas, cache_bytes)
+        self.stage = Stage(
+            catalog=catalog,
+            size=canvas,
+            order=self.order,
+            weights=balance.class_factors(catalog),
+            donors=Donors.of(catalog, rare_mask(catalog, rare)),
+            streams=Streams(seed),
+        )
+        self._items: tuple[int, list[int]] = (-1, [])
+
+    def __len__(self) -> int:
+        return self.order.length
+
+    def __getitem__(self, place: tuple[int, int]) -> Sample:
+        """The sample of an epoch's slot."""
+        return self.make(self.draw(*place)).sample
+
+    def draw(self, epoch: int, slot: int, mixing: bool = True) -> Draw:
+        """Which image stands in an epoch's slot."""
+        if not 0 <= slot < len(self):
+            raise IndexError(f"slot {slot} is outside an epoch of {len(self)}")
+        if self._items[0] != epoch:
+            self._items = epoch, self.order.items(epoch).tolist()
+        return Draw(epoch, slot, self._items[1][slot], mixing)
+
+    def scene(self, epoch: int, slot: int, mixing: bool = True) -> Scene:
+        """The plan of an epoch's slot; no image is read."""
+        return self.recipe.plan(self.draw(epoch, slot, mixing), self.stage)
+
+    def make(self, draw: Draw) -> Made:
+        """The sample of a draw, with its plan.
+
+        Raises:
+            InputError: an image cannot be decoded and `on_bad_image` is `error`, or its stand-ins cannot be either.
+        """
+        replaced: dict[int, int] = {}
+        while True:
+            stage = replace(self.stage, replaced=replaced) if replaced else self.stage
+            scene = self.recipe.plan(draw, stage)
+            try:
+                image = render(scene, self.source)
+                break
+            except BrokenImage as error:
+                if self.on_bad_image == "error":
+                    raise
+                replaced = self._with_stand_in(draw, replaced, error)
+        visible = finish(scene, self.recipe.min_visible, self.recipe.min_side)
+        return Made(Sample(image, visible.boxes, visible.labels), scene, visible, tuple(replaced))
+
+    def _with_stand_in(self, draw: Draw, replaced: dict[int, int], error: BrokenImage) -> dict[int, int]:
+        """The replacements with one more: a function of the place, so the same on every rank and after resuming."""
+        broken = {*replaced, error.row}
+        if len(broken) > _STAND_INS or len(broken) >= len(self.catalog):
+            raise error
+        rng = self.stage.streams.of(draw.epoch, draw.slot, f"stand-in/{len(replaced)}")
+        stand_in = self.stage.partner(rng)
+        while stand_in in broken:
+            stand_in = (stand_in + 1) % len(self.catalog)
+        return {row: stand_in if old == error.row else old for row, old in replaced.items()} | {error.row: stand_in}
+
+
+def rare_mask(catalog: Catalog, names: Sequence[str] | None) -> NDArray[np.bool_]:
+    """(C,) the rare classes: those named, or those that are rare by count.
+
+    Raises:
+        InputError: a name is no class of the catalog.
+    """
+    if names is None:
+        return rare_classes(catalog)
+    for name in names:
+        if name not in catalog.classes.names:
+            raise InputError(f"data.rare names {name!r}, which is no class; there are {list(catalog.classes.names)}.")
+    return np.array([n in names for n in catalog.classes.names], bool)

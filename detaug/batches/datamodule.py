@@ -1,0 +1,275 @@
+"""The data of a run: splits, augmented training batches, whole images for evaluation."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
+from torch.utils.data import DataLoader, Dataset
+
+from detaug.batches.augmenter import Augmenter, rare_mask
+from detaug.batches.batch import Batch
+from detaug.batches.dataset import SignDataset, WholeImages, collate
+from detaug.classes import NEVER
+from detaug.draws.balance import Balance
+from detaug.draws.sampler import DrawSampler, ShareSampler
+from detaug.errors import InputError
+from detaug.readers.catalog import Catalog, Split
+from detaug.readers.read import read
+from detaug.readers.split import fold as fold_of
+from detaug.readers.split import parse_fold, with_splits
+from detaug.scenes.recipe import Recipe
+
+_BROKEN_SHARE = 0.01
+
+
+class SignData(LightningDataModule):
+    """Traffic signs, augmented for training and whole for evaluation.
+
+    Args:
+        root: the dataset's folder; the default is made by drawing.
+        format: auto, voc, coco, yolo or drawn.
+        classes: a class table's file; without it a built-in table that knows the names.
+        recipe: the augmentation.
+        balance: how much more often images of rare classes are shown; null shows all equally often.
+        rare: names of the rare classes; null takes those with under an eighth of the most frequent class's boxes.
+        size: training canvas, its side or height and width in pixels.
+        eval_size: canvas of evaluation; null is `size`.
+        batch_size: images per step and process.
+        eval_batch_size: images per step of evaluation; null is `batch_size`.
+        epoch_length: samples in an epoch; null is the number of training images.
+        workers: worker processes; null is one per core but one, at most 8.
+        cache_gb: memory for decoded images, in all worker processes of this rank together; null is unbounded.
+        seed: of splits, order and augmentation.
+        fold: K/N takes fold K of N grouped, stratified folds over training and validation together as validation.
+        val_share: share of validation where the dataset has none.
+        closing_share: share of the planned epochs, the last ones, without mosaic, mixup and paste.
+        mix_until_epoch: the epoch from which these are off; null derives it from `closing_share`.
+        on_bad_image: `skip` counts an image that cannot be decoded and shows another; `error` stops.
+    """
+
+    def __init__(
+        self,
+        root: str = "data/drawn",
+        format: Literal["auto", "voc", "coco", "yolo", "drawn"] = "auto",
+        classes: str | None = None,
+        recipe: Recipe = Recipe(),  # noqa: B008
+        balance: Balance | None = None,
+        rare: list[str] | None = None,
+        size: int | tuple[int, int] = 640,
+        eval_size: int | tuple[int, int] | None = None,
+        batch_size: int = 16,
+        eval_batch_size: int | None = None,
+        epoch_length: int | None = None,
+        workers: int | None = None,
+        cache_gb: float | None = 4.0,
+        seed: int = 0,
+        fold: str | None = None,
+        val_share: float = 0.2,
+        closing_share: float = 0.15,
+        mix_until_epoch: int | None = None,
+        on_bad_image: Literal["skip", "error"] = "skip",
+    ) -> None:
+        super().__init__()
+        self.root, self.format, self.classes = root, format, classes
+        self.recipe, self.balance, self.rare = recipe, balance, rare
+        self.size = _canvas(size)
+        self.eval_size = self.size if eval_size is None else _canvas(eval_size)
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
+        self.epoch_length = epoch_length
+        self.workers = min(8, max(1, (os.cpu_count() or 2) - 1)) if workers is None else workers
+        self.cache_gb, self.seed = cache_gb, seed
+        self.fold, self.val_share = fold, val_share
+        self.closing_share, self.mix_until_epoch = closing_share, mix_until_epoch
+        self.on_bad_image: Literal["skip", "error"] = on_bad_image
+        self.broken: set[str] = set()
+        self._whole: Catalog | None = None
+        self._parts: dict[str, Catalog] = {}
+        self._sampler: DrawSampler | None = None
+
+    @property
+    def catalog(self) -> Catalog:
+        """The whole dataset with its splits; read once."""
+        if self._whole is None:
+            self._whole = self._with_splits(read(self.root, self.format, self.classes))
+        return self._whole
+
+    @property
+    def class_names(self) -> list[str]:
+        """The dataset's class names, in label order."""
+        return list(self.catalog.classes.names)
+
+    @property
+    def rare_names(self) -> list[str]:
+        """The rare classes, by the training split where there is one."""
+        has_train = bool((self.catalog.splits == Split.TRAIN).any())
+        mask = rare_mask(self.part("train") if has_train else self.catalog, self.rare)
+        return [n for n, r in zip(self.class_names, mask, strict=True) if r]
+
+    def part(self, name: str) -> Catalog:
+        """A split by name, `all`, or for `test` what there is to test: the test split, else validation, else all."""
+        if name not in self._parts:
+            splits = self.catalog.splits
+            if name == "test" and not (splits == Split.TEST).any():
+                name = "val" if (splits == Split.VAL).any() else "all"
+            self._parts[name] = self.catalog if name == "all" else self.catalog.split(name)
+        return self._parts[name]
+
+    def eval_catalog(self, stage: str) -> Catalog:
+        """What the rows of the batches of `validate`, `test` or `predict` name."""
+        return self.part({"validate": "val", "predict": "test"}.get(stage, stage))
+
+    def prepare_data(self) -> None:
+        """Draw the default dataset if it is missing, once per machine."""
+        if self.format == "drawn" or (self.format == "auto" and not Path(self.root).exists()):
+            if self.format != "drawn" and Path(self.root) != Path("data/drawn"):
+                raise InputError(f"{self.root}: there is no such folder.")
+            read(self.root, "drawn", self.classes)
+
+    def setup(self, stage: str) -> None:
+        """Read the dataset; say what was wrong with it and what its class table allows."""
+        findings = self.catalog.findings
+        if findings:
+            lost = sum(f.boxes_lost for f in findings), sum(f.images_lost for f in findings)
+            rank_zero_warn(
+                f"{self.root}: {len(findings)} findings, {lost[1]} of {self.catalog.images_in} images and {lost[0]} of "
+                f"{self.catalog.boxes_in} boxes are not used; `detaug check {self.root}` lists them."
+            )
+        if stage == "fit":
+            if not self.catalog.class_counts().any():
+                raise InputError(f"{self.root}: no image has a box to learn from.")
+            self._plan_mixing()
+            self._say_mirroring()
+
+    def _with_splits(self, catalog: Catalog) -> Catalog:
+        if self.fold is not None:
+            k, n = parse_fold(self.fold)
+            return fold_of(catalog, k - 1, n, self.seed)
+        trainer = self.trainer
+        fitting = trainer is None or trainer.training or trainer.state.fn in (None, "fit")
+        if fitting and not (catalog.splits == Split.VAL).any():
+            return with_splits(catalog, self.val_share, self.seed)
+        return catalog
+
+    def _plan_mixing(self) -> None:
+        """Fix the epoch from which nothing is mixed; it is saved with the run."""
+        if self.mix_until_epoch is None:
+            planned = self.trainer.max_epochs if self.trainer is not None else None
+            self.mix_until_epoch = round((planned or 10**6) * (1 - self.closing_share)) if planned != -1 else 10**6
+
+    def _say_mirroring(self) -> None:
+        table = self.catalog.classes
+        if self.recipe.flip is not None and (table.mirror == NEVER).all():
+            rank_zero_info("The class table allows no class to be mirrored, so flip leaves every image as it is.")
+
+    def augmenter(self) -> Augmenter:
+        """The training samples."""
+        return Augmenter(
+            self.part("train"),
+            self.recipe,
+            self.size,
+            self.seed,
+            balance=self.balance,
+            rare=self.rare,
+            length=self.epoch_length,
+            cache_bytes=self._cache_bytes(),
+            on_bad_image=self.on_bad_image,
+        )
+
+    def _cache_bytes(self) -> int | None:
+        return None if self.cache_gb is None else int(self.cache_gb * 2**30 / max(1, self.workers))
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Augmented batches; the sampler tells each worker epoch and place."""
+        augmenter = self.augmenter()
+        world, rank = self._world()
+        until = 10**6 if self.mix_until_epoch is None else self.mix_until_epoch
+        self._sampler = DrawSampler(augmenter.order, self.batch_size, until, world, rank)
+        if self.trainer is not None:
+            # Lightning makes the iterator of a resumed run before it tells the sampler the epoch (its issue 21938).
+            self._sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
+        return self._loader(SignDataset(augmenter), self._sampler, self.batch_size)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Whole images of the validation split, each once over all ranks."""
+        return self._eval_loader("validate")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Whole images of the test split; of validation or of everything where there is none."""
+        return self._eval_loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """The same images as for test."""
+        return self._eval_loader("predict")
+
+    def _eval_loader(self, stage: str) -> DataLoader[Any]:
+        catalog = self.eval_catalog(stage)
+        world, rank = self._world()
+        images = WholeImages(catalog, self.eval_size, self._cache_bytes(), self.on_bad_image)
+        return self._loader(images, ShareSampler(len(catalog), world, rank), self.eval_batch_size)
+
+    def _loader(self, dataset: Dataset[Any], sampler: Any, batch_size: int) -> DataLoader[Any]:
+        start: Callable[[int], None] | None = one_thread if self.workers else None
+        return DataLoader(
+            dataset,
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            collate_fn=collate,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.workers > 0,
+            worker_init_fn=start,
+        )
+
+    def _world(self) -> tuple[int, int]:
+        return (1, 0) if self.trainer is None else (self.trainer.world_size, self.trainer.global_rank)
+
+    def close_mixing(self, epoch: int) -> None:
+        """Switch mosaic, mixup and paste off from an epoch on."""
+        self.mix_until_epoch = epoch
+        if self._sampler is not None:
+            self._sampler.mix_until_epoch = epoch
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002
+        """Count images that could not be decoded; end the run where they are too many.
+
+        Raises:
+            InputError: more than 1 % of the images are broken; they are listed.
+        """
+        if len(batch.broken):
+            stage = "train" if self.trainer is not None and self.trainer.training else "val"
+            catalog = self.part(stage)
+            new = {catalog.name(int(r)) for r in np.unique(batch.broken.numpy())} - self.broken
+            for name in sorted(new):
+                rank_zero_warn(f"{self.root}/{name}: the image cannot be decoded; another one is shown in its place.")
+            self.broken |= new
+            if len(self.broken) > max(1, _BROKEN_SHARE * len(self.catalog)):
+                raise InputError(f"{self.root}: too many images cannot be decoded: {', '.join(sorted(self.broken))}.")
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run must know."""
+        return {"mix_until_epoch": self.mix_until_epoch, "seed": self.seed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the same closing epoch."""
+        until = state_dict.get("mix_until_epoch")
+        if until is not None:
+            self.close_mixing(int(until))
+
+
+def _canvas(size: int | tuple[int, int]) -> tuple[int, int]:
+    height, width = (size, size) if isinstance(size, int) else size
+    if height < 32 or width < 32:
+        raise InputError(f"data.size is at least 32 pixels a side, not {height}x{width}.")
+    return int(height), int(width)
+
+
+def one_thread(worker: int) -> None:  # noqa: ARG001
+    """Each worker has one thread: OpenCV's own would fight the other workers for the cores."""
+    cv2.setNumThreads(0)

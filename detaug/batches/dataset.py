@@ -1,0 +1,133 @@
+"""What the workers do: from an index to an item, from items to a batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from detaug.batches.augmenter import Augmenter
+from detaug.batches.batch import Batch
+from detaug.draws.draw import Draw
+from detaug.draws.sampler import NOTHING
+from detaug.readers.catalog import Catalog
+from detaug.render.cpu import render
+from detaug.render.source import BrokenImage, Source
+from detaug.sample import Sample
+from detaug.scenes.finish import finish
+from detaug.scenes.scene import fit_matrix, scene_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """A sample on its way into a batch.
+
+    Attributes:
+        sample: the picture and its boxes.
+        row: the image's catalog row.
+        fit: scale x, scale y, shift x, shift y from original to canvas pixels.
+        size: height and width of the original.
+        broken: rows that could not be decoded.
+    """
+
+    sample: Sample
+    row: int
+    fit: tuple[float, float, float, float]
+    size: tuple[int, int]
+    broken: tuple[int, ...] = ()
+
+
+class SignDataset(Dataset[Item]):
+    """Augmented training samples; the index is a `Draw`."""
+
+    def __init__(self, augmenter: Augmenter) -> None:
+        self.augmenter = augmenter
+
+    def __len__(self) -> int:
+        return len(self.augmenter)
+
+    def __getitem__(self, draw: Draw) -> Item:
+        """The sample of a draw."""
+        made = self.augmenter.make(draw)
+        height, width = self.augmenter.catalog.sizes[draw.item].tolist()
+        return Item(made.sample, draw.item, (1.0, 1.0, 0.0, 0.0), (height, width), made.broken)
+
+
+class WholeImages(Dataset[Item | None]):
+    """Whole images fitted to the canvas, for evaluation; the index is a catalog row.
+
+    An image that cannot be decoded is shown as plain ground, so that it counts as missed, and is reported.
+
+    Args:
+        catalog: the images.
+        size: canvas height and width.
+        cache_bytes: bound on the decoded images kept.
+        on_bad_image: `skip`, or `error` to raise.
+    """
+
+    def __init__(self, catalog: Catalog, size: tuple[int, int], cache_bytes: int | None, on_bad_image: str) -> None:
+        self.catalog = catalog
+        self.size = size
+        self.source = Source(catalog, size, cache_bytes)
+        self.on_bad_image = on_bad_image
+
+    def __len__(self) -> int:
+        return len(self.catalog)
+
+    def __getitem__(self, row: int) -> Item | None:
+        """The image of a row with its boxes on the canvas; nothing for `NOTHING`."""
+        if row == NOTHING:
+            return None
+        catalog, objects = self.catalog, self.catalog.objects(row)
+        height, width = catalog.sizes[row].tolist()
+        outlines = catalog.classes.outline
+        scene = scene_of(
+            row,
+            catalog.sizes[row],
+            catalog.boxes[objects],
+            catalog.labels[objects],
+            outlines,
+            objects.start,
+            self.size,
+            Draw(0, row, row, mixing=False),
+        )
+        visible = finish(scene)
+        broken: tuple[int, ...] = ()
+        try:
+            image = render(scene, self.source)
+        except BrokenImage:
+            if self.on_bad_image == "error":
+                raise
+            image, broken = np.full((*self.size, 3), scene.fill, np.uint8), (row,)
+        fit = fit_matrix(height, width, self.size)
+        placed = (float(fit[0, 0]), float(fit[1, 1]), float(fit[0, 2]), float(fit[1, 2]))
+        return Item(Sample(image, visible.boxes, visible.labels), row, placed, (height, width), broken)
+
+
+def collate(items: Sequence[Item | None]) -> Batch:
+    """Items as one batch with the boxes packed flat; a few tensors, whatever the number of boxes and images.
+
+    A list of tensors per image costs a file descriptor each on its way between processes, and there are only so many.
+    """
+    present = [i for i in items if i is not None]
+    counts = [len(i.sample.boxes) for i in present]
+    return Batch(
+        images=_images(present),
+        boxes=torch.from_numpy(np.concatenate([np.empty((0, 4), np.float32), *(i.sample.boxes for i in present)])),
+        labels=torch.from_numpy(np.concatenate([np.empty(0, np.int64), *(i.sample.labels for i in present)])),
+        starts=torch.from_numpy(np.cumsum([0, *counts], dtype=np.int64)),
+        rows=torch.tensor([i.row for i in present], dtype=torch.int64),
+        fits=torch.tensor([i.fit for i in present], dtype=torch.float32).reshape(-1, 4),
+        sizes=torch.tensor([i.size for i in present], dtype=torch.int64).reshape(-1, 2),
+        broken=torch.tensor([r for i in present for r in i.broken], dtype=torch.int64),
+    )
+
+
+def _images(items: Sequence[Item]) -> Tensor:
+    """(B, 3, H, W) uint8."""
+    if not items:
+        return torch.empty((0, 3, 1, 1), dtype=torch.uint8)
+    stacked = torch.from_numpy(np.stack([i.sample.image for i in items]))
+    return stacked.permute(0, 3, 1, 2).contiguous()
