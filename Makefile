@@ -7,6 +7,9 @@ PYTHON ?= python3
 PIP_OPTIONS ?=
 BIN := .venv/bin
 
+# Threads that wait do not spin: tests that train share two cores with their workers.
+test test-slow: export OMP_WAIT_POLICY = PASSIVE
+
 .PHONY: demo test test-slow lint clean
 
 .venv/ready: pyproject.toml constraints.txt

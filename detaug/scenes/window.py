@@ -84,10 +84,11 @@ def _span(
     length = min(length, most)
     low, high = 0.0, most - length
     if target is not None:
-        # The target is whole in view where that is possible.
-        nearest, farthest = float(target[axis + 2]) - length, float(target[axis])
-        low, high = max(low, min(nearest, high)), min(high, max(farthest, low))
-        low, high = min(low, high), max(low, high)
+        # The target stays whole where there is room for it; the grid may move the window back by up to a step.
+        first, last = float(target[axis + 2]) - length + step, float(target[axis])
+        if first > last:
+            first = last = (float(target[axis]) + float(target[axis + 2]) - length + step) / 2
+        low, high = min(max(first, 0.0), high), min(max(last, 0.0), high)
     start = snapped(low + chance * (high - low), step, most, up=False)
     end = snapped(start + length, step, most, up=True)
     if end - start < length:  # the image's end was met: begin earlier
