@@ -106,10 +106,10 @@ class Recipe:
             raise InputError(f"{source}: the recipe is not valid YAML.") from error
         if not isinstance(settings, dict):
             raise InputError(f"{source}: a recipe maps operations to their settings, this is {settings!r}.")
-        return typing.cast("Recipe", _built(cls, settings, source, ""))
+        return typing.cast("Recipe", built(cls, settings, source, ""))
 
 
-def _built(kind: type, settings: dict[str, Any], source: str, where: str) -> Any:
+def built(kind: type, settings: dict[str, Any], source: str, where: str) -> Any:
     """A dataclass from nested settings; every key must be one of its fields."""
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
@@ -136,7 +136,7 @@ def _value(hint: Any, value: Any, source: str, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, dict):
             raise InputError(f"{source}: {where} takes settings by name or null, not {value!r}.")
-        return _built(hint, value, source, f"{where}.")
+        return built(hint, value, source, f"{where}.")
     origin = typing.get_origin(hint) or hint
     if origin is tuple and isinstance(value, list) and all(_number(v) for v in value):
         return tuple(value)
