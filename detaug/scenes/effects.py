@@ -15,7 +15,7 @@ NAMES = WEATHER + LENS
 
 
 def _usual() -> dict[str, float]:
-    return {"rain": 0.03, "fog": 0.04, "glare": 0.03, "shadow": 0.05, "motion_blur": 0.06, "blur": 0.05, "jpeg": 0.03}
+    return {"rain": 0.03, "fog": 0.04, "glare": 0.03, "shadow": 0.03, "motion_blur": 0.06, "blur": 0.05, "jpeg": 0.03}
 
 
 @dataclass(frozen=True, kw_only=True)

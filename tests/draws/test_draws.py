@@ -45,7 +45,7 @@ def test_repeat_factors_follow_the_formula() -> None:
         expected = 1.0
         for label in labels:
             share = np.mean([label in CATALOG.labels[CATALOG.objects(r)] for r in range(len(CATALOG))])
-            expected = max(expected, (0.5 / share) ** 0.5)
+            expected = max(expected, float((0.5 / share) ** 0.5))
         assert factors[row] == pytest.approx(expected)
     assert (Balance(threshold=0).image_factors(CATALOG) == 1).all()
     assert Balance(threshold=1, power=1, most=2).image_factors(CATALOG).max() == 2
@@ -142,7 +142,7 @@ def test_donors_are_whole_alone_and_of_rare_classes() -> None:
 
     flagged = replace(CATALOG, flags=np.full(len(CATALOG.boxes), 4, np.uint8))
     assert len(Donors.of(flagged, rare)) == 0
-    cut = replace(CATALOG, boxes=CATALOG.boxes * np.float32([0, 1, 1, 1]))
+    cut = replace(CATALOG, boxes=CATALOG.boxes * np.array([0, 1, 1, 1], np.float32))
     assert len(Donors.of(cut, rare)) == 0
 
 

@@ -67,9 +67,9 @@ def textured() -> NDArray[np.uint8]:
     """Smooth random texture of 1600 x 1200 pixels, with an edge every 100 pixels."""
     rng = np.random.default_rng(3)
     small = rng.integers(0, 255, (60, 80, 3)).astype(np.uint8)
-    image = cv2.resize(small, (1600, 1200), interpolation=cv2.INTER_CUBIC)
+    image = np.array(cv2.resize(small, (1600, 1200), interpolation=cv2.INTER_CUBIC), np.uint8)
     image[:, ::100] //= 2
-    return np.asarray(image, np.uint8)
+    return image
 
 
 @pytest.mark.parametrize("scale", [0.25, 0.5, 0.9, 1.0, 1.5, 3.0])

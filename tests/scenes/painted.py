@@ -38,7 +38,9 @@ CELL = 3  # objects stand in a grid of this many columns and rows, one to a cell
 def world(images: int = 8, height: int = 1200, width: int = 1600, seed: int = 0) -> Catalog:
     """Images with up to five objects each, apart from each other, every class occurring."""
     rng = np.random.default_rng(seed)
-    boxes, labels, counts = [], [], []
+    boxes: list[list[float]] = []
+    labels: list[int] = []
+    counts: list[int] = []
     for image in range(images):
         cells = rng.permutation(CELL * CELL)[: 1 + image % 5]
         for cell in cells:
