@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from detaug.errors import InputError
-from detaug.readers.catalog import Catalog
+from detaug.readers.builder import Builder
+from detaug.readers.catalog import Catalog, Split
 from detaug.readers.coco import annotation_files, read_coco
 from detaug.readers.description import describe
+from detaug.readers.image import SUFFIXES
 from detaug.readers.root import Root
 from detaug.readers.voc import parts, read_voc
 from detaug.readers.yolo import read_yolo
@@ -24,7 +26,21 @@ def read_drawn(root: str | Path, classes: str | Path | None = None) -> Catalog:
     return read_coco(folder, classes)
 
 
-READERS: dict[str, Reader] = {"voc": read_voc, "coco": read_coco, "yolo": read_yolo, "drawn": read_drawn}
+def read_images(root: str | Path, classes: str | Path | None = None) -> Catalog:
+    """All images in a folder and below it, without a box or a class: something to predict on."""
+    builder = Builder(Root(root), unit="line")
+    for name in builder.root.listed("", SUFFIXES, deep=True):
+        builder.add_image(name, Split.NONE)
+    return builder.catalog([], classes)
+
+
+READERS: dict[str, Reader] = {
+    "voc": read_voc,
+    "coco": read_coco,
+    "yolo": read_yolo,
+    "drawn": read_drawn,
+    "images": read_images,
+}
 
 
 def read(root: str | Path, format: str = "auto", classes: str | Path | None = None) -> Catalog:

@@ -60,3 +60,15 @@ def test_road_signs_are_read_in_a_second() -> None:
     start = time.perf_counter()
     read(REAL / "data" / "road_signs")
     assert time.perf_counter() - start < 1.5
+
+
+def test_a_folder_of_images_alone_is_read_without_boxes(tmp_path: Path) -> None:
+    for name in ("b.png", "deep/a.jpg"):
+        picture(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no image")
+    catalog = read(tmp_path, "images")
+    assert [catalog.name(i) for i in range(len(catalog))] == ["b.png", "deep/a.jpg"]
+    assert (len(catalog.boxes), len(catalog.classes), catalog.images_in) == (0, 0, 2)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty"):
+        read(tmp_path / "empty", "images")
