@@ -1,11 +1,15 @@
 """The training program: Lightning's command line with run folders, plain errors and the best weights at the end."""
 
+import logging
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
+import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -17,6 +21,16 @@ from detaug.learning.module import SignDetector
 from detaug.reports.run_folder import RunFolder
 
 _RUN = "DETAUG_RUN"  # tells the processes that Lightning starts which run folder the first one took
+_NOISE = (  # what Lightning tells its own developers, or wants to sell
+    r".*litlogger.*",
+    r".*litmodels.*",
+    r".*configure_callbacks` will override.*",
+    r".*Found current_model_state.*",
+    r".*to estimate number of stepping batches.*",
+    r".*isinstance\(treespec, LeafSpec\).*",
+    r".*WeightAveraging callback, but loading a checkpoint outside the 'fit' stage.*",
+    r".*is smaller than the logging interval.*",
+)
 
 
 class Program(LightningCLI):
@@ -39,20 +53,38 @@ class Program(LightningCLI):
         parser.add_argument("--runs", default="runs", help="the folder of all runs")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """A trainer that logs into the next free run folder, unless the configuration has a logger of its own."""
+        """A trainer with defaults of ours where the configuration has nothing of its own.
+
+        It logs into the next free run folder and, in `fit`, keeps the best and the last weights.
+        """
         config = self.config[self.subcommand]
         if config.trainer.get("logger") in (None, True):
             kwargs["logger"] = CSVLogger(config.runs, config.name, version=_next_run(Path(config.runs) / config.name))
+        given = self.config_init[self.subcommand].trainer
+        callbacks = given.callbacks if isinstance(given.callbacks, list) else [c for c in [given.callbacks] if c]
+        keeps = given.enable_checkpointing is not False and not given.fast_dev_run
+        if self.subcommand == "fit" and keeps and not any(isinstance(c, ModelCheckpoint) for c in callbacks):
+            monitor = "val/AP" if given.limit_val_batches != 0 else None
+            best = ModelCheckpoint(
+                monitor=monitor, mode="max", filename="best", save_last=True, enable_version_counter=False
+            )
+            kwargs["callbacks"] = [*callbacks, best]
         trainer: Trainer = super().instantiate_trainer(**kwargs)
         return trainer
 
     def before_instantiate_classes(self) -> None:
-        """Refuse a checkpoint that is not there, before anything is built.
+        """Refuse a checkpoint that is not a file, before anything is built.
 
         Raises:
-            InputError: no such checkpoint file.
+            InputError: no such checkpoint file, or an address: Lightning would run code from it.
         """
+        if self.subcommand != "fit":  # callbacks that only matter to a training are not missed
+            warnings.filterwarnings(
+                "ignore", message=r".*callbacks used to create the checkpoint need to be provided.*"
+            )
         path = self.config[self.subcommand].get("ckpt_path")
+        if path is not None and "://" in str(path):
+            raise InputError(f"{path}: checkpoints are read from files only, not from addresses.")
         if path is not None and not Path(path).is_file():
             raise InputError(f"{path}: there is no such checkpoint file.")
 
@@ -60,11 +92,10 @@ class Program(LightningCLI):
         """The checkpoint's settings, except where `fit` was told others: that is refused, never ignored."""
         wanted = self.config.get(self.config.get("subcommand", ""), {}).get("model")
         before = dict(wanted.as_dict()) if wanted is not None else {}
-        try:
-            super()._parse_ckpt_path()
-        except Exception as error:
-            path = self.config[self.config.subcommand].ckpt_path
-            raise InputError(f"{path}: this is not a checkpoint that can be read.") from error
+        path = self.config.get(self.config.get("subcommand", ""), {}).get("ckpt_path")
+        if path is not None and Path(path).is_file():
+            _check_checkpoint(str(path))
+        super()._parse_ckpt_path()
         if self.config.get("subcommand") != "fit":
             return
         for key, value in self.config.fit.model.as_dict().items():
@@ -75,12 +106,27 @@ class Program(LightningCLI):
                 )
 
     def after_fit(self) -> None:
-        """Score the best weights, and write and print the result."""
-        if self.trainer.interrupted:
+        """Score the best weights, or the last where none were kept, and write and print the result."""
+        trainer = self.trainer
+        if trainer.interrupted or trainer.fast_dev_run or trainer.limit_val_batches == 0:  # type: ignore[attr-defined]
             return
-        best = next((c for c in self.trainer.callbacks if isinstance(c, ModelCheckpoint)), None)  # type: ignore[attr-defined]
-        if best is not None and best.best_model_path and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            self.trainer.validate(self.model, self.datamodule, ckpt_path=best.best_model_path, verbose=False)
+        kept = [c.best_model_path for c in trainer.callbacks if isinstance(c, ModelCheckpoint)]  # type: ignore[attr-defined]
+        best = next((path for path in kept if path), None)
+        trainer.validate(self.model, self.datamodule, ckpt_path=best, verbose=False)
+
+
+def _check_checkpoint(path: str) -> None:
+    """See that a file holds a checkpoint of ours; only plain values and tensors are read from it.
+
+    Raises:
+        InputError: it does not.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # torch meets bytes that are no checkpoint with errors of every class
+        raise InputError(f"{path}: this is not a checkpoint that can be read.") from error
+    if not isinstance(content, dict) or not {"pytorch-lightning_version", "state_dict", "classes"} <= content.keys():
+        raise InputError(f"{path}: this is no checkpoint that detaug has written.")
 
 
 def _next_run(folder: Path) -> str:
@@ -93,19 +139,52 @@ def _next_run(folder: Path) -> str:
 
 def main(args: ArgsType = None) -> int:
     """Run the program; 0 when it went well, 2 for wrong use or unreadable input."""
+    _quiet()
     try:
         Program(args)
-    except InputError as error:
-        return _refused(str(error))
+    except (InputError, MisconfigurationException) as error:
+        return _refused(_sentence(error) or str(error))
     except Exception as error:
-        found = re.search(r"^detaug\.\S+: (.+)$", str(error), re.MULTILINE)  # raised in a worker process
-        if found is None:
+        if (sentence := _sentence(error)) is None:
             raise
-        return _refused(found[1])
+        return _refused(sentence)
     return 0
 
 
+def _sentence(error: Exception) -> str | None:
+    """What an error of ours said that comes in other words.
+
+    From a worker process it comes as a traceback, sometimes under another class; from the configuration's parser as
+    the cause of an error of its own.
+    """
+    if isinstance(error.__cause__, InputError):
+        return str(error.__cause__)
+    found = re.findall(r"^detaug\.\S+: (.+)$", str(error), re.MULTILINE)
+    return found[-1] if found else None
+
+
 def _refused(reason: str) -> int:
-    found = re.findall(r"^detaug\.\S+: (.+)$", reason, re.MULTILINE)
-    print(f"error: {found[-1] if found else reason}", file=sys.stderr)
+    print(f"error: {' '.join(reason.split())}", file=sys.stderr)
     return 2
+
+
+def _quiet() -> None:
+    """Silence messages of Lightning that no user of this program can act on."""
+    warnings.formatwarning = _plain_warning
+    for message in _NOISE:
+        warnings.filterwarnings("ignore", message=message)
+    for package in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(f"{package}.utilities.rank_zero").addFilter(_worth_saying)
+
+
+def _plain_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Our own warnings are sentences for the user; where in the code they arise is not his matter."""
+    if Path(filename).is_relative_to(Path(__file__).parent):
+        return f"warning: {message}\n"
+    return f"{filename}:{lineno}: {category.__name__}: {message}{line or ''}\n"
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    return not any(re.match(message, record.getMessage(), re.DOTALL) for message in _NOISE)

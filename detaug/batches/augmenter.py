@@ -140,7 +140,7 @@ class Augmenter:
     def _with_stand_in(self, draw: Draw, replaced: dict[int, int], error: BrokenImage) -> dict[int, int]:
         """The replacements with one more: a function of the place, so the same on every rank and after resuming."""
         broken = {*replaced, error.row}
-        if len(broken) > _STAND_INS or len(broken) >= len(self.catalog):
+        if error.row in replaced or len(broken) > _STAND_INS or len(broken) >= len(self.catalog):
             raise error
         rng = self.stage.streams.of(draw.epoch, draw.slot, f"stand-in/{len(replaced)}")
         stand_in = self.stage.partner(rng)

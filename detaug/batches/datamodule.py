@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import cv2
-import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
@@ -14,18 +13,18 @@ from torch.utils.data import DataLoader, Dataset
 
 from detaug.batches.augmenter import Augmenter, rare_mask
 from detaug.batches.batch import Batch
-from detaug.batches.dataset import SignDataset, WholeImages, collate
+from detaug.batches.broken import BrokenImages
+from detaug.batches.dataset import LateLoader, SignDataset, WholeImages, collate
+from detaug.batches.parts import Parts, divided, fingerprint
 from detaug.classes import NEVER
 from detaug.draws.balance import Balance
 from detaug.draws.sampler import DrawSampler, ShareSampler
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog, Split
 from detaug.readers.read import read
-from detaug.readers.split import fold as fold_of
-from detaug.readers.split import parse_fold, with_splits
 from detaug.scenes.recipe import Recipe
 
-_BROKEN_SHARE = 0.01
+EVALUATIONS = {"sanity_check": "validate"}  # Lightning's stages that have another name here
 
 
 class SignData(LightningDataModule):
@@ -33,7 +32,7 @@ class SignData(LightningDataModule):
 
     Args:
         root: the dataset's folder; the default is made by drawing.
-        format: auto, voc, coco, yolo or drawn.
+        format: auto, voc, coco, yolo, drawn, or images for a folder of pictures to predict on.
         classes: a class table's file; without it a built-in table that knows the names.
         recipe: the augmentation.
         balance: how much more often images of rare classes are shown; null shows all equally often.
@@ -56,7 +55,7 @@ class SignData(LightningDataModule):
     def __init__(
         self,
         root: str = "data/drawn",
-        format: Literal["auto", "voc", "coco", "yolo", "drawn"] = "auto",
+        format: Literal["auto", "voc", "coco", "yolo", "drawn", "images"] = "auto",
         classes: str | None = None,
         recipe: Recipe = Recipe(),  # noqa: B008
         balance: Balance | None = None,
@@ -87,17 +86,27 @@ class SignData(LightningDataModule):
         self.fold, self.val_share = fold, val_share
         self.closing_share, self.mix_until_epoch = closing_share, mix_until_epoch
         self.on_bad_image: Literal["skip", "error"] = on_bad_image
-        self.broken: set[str] = set()
-        self._whole: Catalog | None = None
-        self._parts: dict[str, Catalog] = {}
+        self.broken = BrokenImages(root)
+        self._given: Catalog | None = None
+        self._parts: Parts | None = None
         self._sampler: DrawSampler | None = None
+        self._training: dict[str, Any] = {}  # what a checkpoint says of the data it was trained on
+
+    @property
+    def parts(self) -> Parts:
+        """The dataset and its splits; read once."""
+        if self._parts is None:
+            self._given = self._given or read(self.root, self.format, self.classes)
+            training = self.trainer is None or self.trainer.state.fn in (None, "fit")
+            self._parts = Parts(
+                divided(self._given, self.fold, self.val_share, self.seed, training=training, past=self._training)
+            )
+        return self._parts
 
     @property
     def catalog(self) -> Catalog:
-        """The whole dataset with its splits; read once."""
-        if self._whole is None:
-            self._whole = self._with_splits(read(self.root, self.format, self.classes))
-        return self._whole
+        """The whole dataset with its splits."""
+        return self.parts.whole
 
     @property
     def class_names(self) -> list[str]:
@@ -106,23 +115,34 @@ class SignData(LightningDataModule):
 
     @property
     def rare_names(self) -> list[str]:
-        """The rare classes, by the training split where there is one."""
-        has_train = bool((self.catalog.splits == Split.TRAIN).any())
-        mask = rare_mask(self.part("train") if has_train else self.catalog, self.rare)
+        """The dataset's classes that were rare in training; without a checkpoint, those of its own training split.
+
+        Raises:
+            InputError: `rare` names what is no class of the dataset and was none of the training.
+        """
+        trained = self._training.get("rare")
+        if trained is not None and (self.rare is None or set(self.rare) == set(trained)):
+            return [n for n in self.class_names if n in trained]
+        mask = rare_mask(self.part("train" if self.parts.has(Split.TRAIN) else "all"), self.rare)
         return [n for n, r in zip(self.class_names, mask, strict=True) if r]
 
+    @property
+    def training_boxes(self) -> dict[str, int]:
+        """Boxes per class in training; without a checkpoint, in the dataset's own training split, if it has one."""
+        trained: dict[str, int] | None = self._training.get("boxes")
+        if trained is not None:
+            return trained
+        if not self.parts.has(Split.TRAIN):
+            return {}
+        return dict(zip(self.class_names, self.part("train").class_counts().tolist(), strict=True))
+
     def part(self, name: str) -> Catalog:
-        """A split by name, `all`, or for `test` what there is to test: the test split, else validation, else all."""
-        if name not in self._parts:
-            splits = self.catalog.splits
-            if name == "test" and not (splits == Split.TEST).any():
-                name = "val" if (splits == Split.VAL).any() else "all"
-            self._parts[name] = self.catalog if name == "all" else self.catalog.split(name)
-        return self._parts[name]
+        """A split by name, or `all`."""
+        return self.parts.part(name)
 
     def eval_catalog(self, stage: str) -> Catalog:
         """What the rows of the batches of `validate`, `test` or `predict` name."""
-        return self.part({"validate": "val", "predict": "test"}.get(stage, stage))
+        return self.parts.evaluated(stage)
 
     def prepare_data(self) -> None:
         """Draw the default dataset if it is missing, once per machine."""
@@ -145,16 +165,6 @@ class SignData(LightningDataModule):
                 raise InputError(f"{self.root}: no image has a box to learn from.")
             self._plan_mixing()
             self._say_mirroring()
-
-    def _with_splits(self, catalog: Catalog) -> Catalog:
-        if self.fold is not None:
-            k, n = parse_fold(self.fold)
-            return fold_of(catalog, k - 1, n, self.seed)
-        trainer = self.trainer
-        fitting = trainer is None or trainer.training or trainer.state.fn in (None, "fit")
-        if fitting and not (catalog.splits == Split.VAL).any():
-            return with_splits(catalog, self.val_share, self.seed)
-        return catalog
 
     def _plan_mixing(self) -> None:
         """Fix the epoch from which nothing is mixed; it is saved with the run."""
@@ -190,9 +200,6 @@ class SignData(LightningDataModule):
         world, rank = self._world()
         until = 10**6 if self.mix_until_epoch is None else self.mix_until_epoch
         self._sampler = DrawSampler(augmenter.order, self.batch_size, until, world, rank)
-        if self.trainer is not None:
-            # Lightning makes the iterator of a resumed run before it tells the sampler the epoch (its issue 21938).
-            self._sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
         return self._loader(SignDataset(augmenter), self._sampler, self.batch_size)
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -215,7 +222,7 @@ class SignData(LightningDataModule):
 
     def _loader(self, dataset: Dataset[Any], sampler: Any, batch_size: int) -> DataLoader[Any]:
         start: Callable[[int], None] | None = one_thread if self.workers else None
-        return DataLoader(
+        return LateLoader(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
@@ -242,25 +249,32 @@ class SignData(LightningDataModule):
             InputError: more than 1 % of the images are broken; they are listed.
         """
         if len(batch.broken):
-            stage = "train" if self.trainer is not None and self.trainer.training else "val"
-            catalog = self.part(stage)
-            new = {catalog.name(int(r)) for r in np.unique(batch.broken.numpy())} - self.broken
-            for name in sorted(new):
-                rank_zero_warn(f"{self.root}/{name}: the image cannot be decoded; another one is shown in its place.")
-            self.broken |= new
-            if len(self.broken) > max(1, _BROKEN_SHARE * len(self.catalog)):
-                raise InputError(f"{self.root}: too many images cannot be decoded: {', '.join(sorted(self.broken))}.")
+            running = self.trainer.state.stage if self.trainer is not None else None
+            stage = "train" if running is None else str(running.value)
+            catalog = self.part("train") if stage == "train" else self.eval_catalog(EVALUATIONS.get(stage, stage))
+            self.broken.met({catalog.name(r) for r in batch.broken.tolist()}, len(self.catalog))
         return batch
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run must know."""
-        return {"mix_until_epoch": self.mix_until_epoch, "seed": self.seed}
+        """What a resumed run must know, and what scoring must know of the training."""
+        training = {
+            "data": fingerprint(self.catalog),
+            "fold": self.fold,
+            "val_share": self.val_share,
+            "seed": self.seed,
+            "rare": self.rare_names,
+            "boxes": self.training_boxes,
+        }
+        return {"mix_until_epoch": self.mix_until_epoch, "training": training}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the same closing epoch."""
+        """Go on with the same closing epoch; score by what was rare in training, on images that were not learnt."""
         until = state_dict.get("mix_until_epoch")
         if until is not None:
             self.close_mixing(int(until))
+        if self.trainer is not None and self.trainer.state.fn != "fit":
+            self._training = dict(state_dict.get("training") or {})
+            self._parts = None
 
 
 def _canvas(size: int | tuple[int, int]) -> tuple[int, int]:

@@ -1,12 +1,13 @@
 """What the workers do: from an index to an item, from items to a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from detaug.batches.augmenter import Augmenter
 from detaug.batches.batch import Batch
@@ -40,7 +41,7 @@ class Item:
 
 
 class SignDataset(Dataset[Item]):
-    """Augmented training samples; the index is a `Draw`."""
+    """Augmented training samples; the index is a `Draw`, or a slot of epoch 0 (for Lightning's `overfit_batches`)."""
 
     def __init__(self, augmenter: Augmenter) -> None:
         self.augmenter = augmenter
@@ -48,8 +49,9 @@ class SignDataset(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.augmenter)
 
-    def __getitem__(self, draw: Draw) -> Item:
+    def __getitem__(self, draw: Draw | int) -> Item:
         """The sample of a draw."""
+        draw = draw if isinstance(draw, Draw) else self.augmenter.draw(0, draw)
         made = self.augmenter.make(draw)
         height, width = self.augmenter.catalog.sizes[draw.item].tolist()
         return Item(made.sample, draw.item, (1.0, 1.0, 0.0, 0.0), (height, width), made.broken)
@@ -104,6 +106,18 @@ class WholeImages(Dataset[Item | None]):
         fit = fit_matrix(height, width, self.size)
         placed = (float(fit[0, 0]), float(fit[1, 1]), float(fit[0, 2]), float(fit[1, 2]))
         return Item(Sample(image, visible.boxes, visible.labels), row, placed, (height, width), broken)
+
+
+class LateLoader(DataLoader[Any]):
+    """A DataLoader that begins an epoch when its first batch is asked for.
+
+    Lightning makes the iterator of a resumed run long before it tells the sampler the epoch (its issue 21938), and
+    workers would begin at once with what epoch 0 shows.
+    """
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """The epoch that the sampler is set to by the time of the first batch."""
+        yield from super().__iter__()
 
 
 def collate(items: Sequence[Item | None]) -> Batch:

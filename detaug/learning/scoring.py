@@ -93,7 +93,8 @@ class Scoring(Callback):
             return
         data = evaluation_data(trainer)
         catalog = data.eval_catalog(stage)
-        self.classes = class_map(cast("list[str]", pl_module.class_names), data.class_names)
+        known = cast("list[str]", pl_module.class_names)
+        self.classes = class_map(known, data.class_names or known)  # a folder of images alone has no classes
         self.found, self.dropped = Found.joined([f for f, _ in shares]).renamed(self.classes.to_data)
         self.detections = self.found.coco(catalog.ids)
         if stage == "predict":

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks.early_stopping import EarlyStopping, EarlyStoppingReason
 from pytorch_lightning.utilities import rank_zero_info
 
 from detaug.batches.datamodule import SignData
@@ -31,7 +31,14 @@ class ClosingEarlyStopping(EarlyStopping):
         mode: str = "max",
         closing_epochs: int | None = None,
     ) -> None:
-        super().__init__(monitor=monitor, min_delta=min_delta, patience=patience, mode=mode, check_finite=True)
+        super().__init__(
+            monitor=monitor,
+            min_delta=min_delta,
+            patience=patience,
+            mode=mode,
+            check_finite=True,
+            check_on_train_epoch_end=False,  # else the check comes after `on_validation_end`, and nothing holds it back
+        )
         self.closing_epochs = closing_epochs
         self.closes_at: int | None = None
 
@@ -45,6 +52,8 @@ class ClosingEarlyStopping(EarlyStopping):
     def _hold_back(self, trainer: Trainer) -> None:
         data = getattr(trainer, "datamodule", None)
         epoch = trainer.current_epoch
+        if self.stopping_reason is EarlyStoppingReason.NON_FINITE_METRIC:
+            return  # plain pictures will not mend that
         if self.closes_at is not None:
             trainer.should_stop = epoch + 1 >= self.closes_at
             return

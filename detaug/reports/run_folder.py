@@ -11,8 +11,9 @@ from rich.table import Table
 
 from detaug.batches.datamodule import SignData
 from detaug.learning.scoring import Scoring
+from detaug.measures.gather import everyone
 from detaug.measures.precision import Metrics
-from detaug.readers.catalog import Catalog, Split
+from detaug.readers.catalog import Split
 from detaug.writing import write_whole
 
 ENOUGH = 20  # training boxes from which a class's figure says something
@@ -20,6 +21,10 @@ ENOUGH = 20  # training boxes from which a class's figure says something
 
 class RunFolder(Callback):
     """Writes `metrics.json` and `detections.json` after validate and test, and `detections.json` after predict."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Bring together which images the processes could not decode."""
+        _join_broken(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Write, unless this is a validation in the middle of a training."""
@@ -35,6 +40,7 @@ class RunFolder(Callback):
         self._write(trainer, "predict")
 
     def _write(self, trainer: Trainer, stage: str) -> None:
+        _join_broken(trainer)
         folder = trainer.log_dir  # a collective call: on all ranks
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not trainer.is_global_zero or folder is None or not isinstance(data, SignData):
@@ -52,7 +58,7 @@ def as_json(scoring: Scoring, data: SignData, stage: str) -> dict[str, Any]:
     """The numbers of `metrics.json`: 0 to 1, all in original pixels; null where there is nothing to score."""
     metrics = scoring.metrics
     assert metrics is not None
-    trained = training_boxes(data.catalog)
+    trained = data.training_boxes
     catalog = data.eval_catalog(stage)
     splits = {Split(int(s)).name.lower() for s in catalog.splits}
     enough = [c.ap50 for n, c in metrics.classes.items() if trained.get(n, 0) >= ENOUGH and not math.isnan(c.ap50)]
@@ -75,16 +81,16 @@ def as_json(scoring: Scoring, data: SignData, stage: str) -> dict[str, Any]:
             for name, c in metrics.classes.items()
         },
         "images_not_read": sum(f.images_lost for f in data.catalog.findings),
-        "images_not_decoded": sorted(data.broken),
+        "images_not_decoded": sorted(data.broken.names),
         "detections_of_unknown_classes": scoring.dropped,
     }
 
 
-def training_boxes(catalog: Catalog) -> dict[str, int]:
-    """Boxes per class in the training split; empty where the dataset has none."""
-    if not (catalog.splits == Split.TRAIN).any():
-        return {}
-    return dict(zip(catalog.classes.names, catalog.split("train").class_counts().tolist(), strict=True))
+def _join_broken(trainer: Trainer) -> None:
+    """A collective call: on all ranks."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    if isinstance(data, SignData):
+        data.broken.join(set().union(*everyone(data.broken.names)), len(data.catalog))
 
 
 def table(metrics: Metrics, numbers: dict[str, Any]) -> Table:

@@ -1,0 +1,79 @@
+"""Which images a run learns from, and on which it is scored."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from detaug.readers.catalog import Catalog, Split
+from detaug.readers.split import fold as fold_of
+from detaug.readers.split import parse_fold, with_splits
+
+
+class Parts:
+    """A dataset's splits, each taken once.
+
+    Args:
+        whole: the dataset.
+    """
+
+    def __init__(self, whole: Catalog) -> None:
+        self.whole = whole
+        self._taken: dict[str, Catalog] = {"all": whole}
+
+    def part(self, name: str) -> Catalog:
+        """A split by name, or `all`.
+
+        Raises:
+            InputError: no image is in it.
+        """
+        if name not in self._taken:
+            self._taken[name] = self.whole.split(name)
+        return self._taken[name]
+
+    def has(self, split: Split) -> bool:
+        """Whether any image is in a split."""
+        return bool((self.whole.splits == split).any())
+
+    def evaluated(self, stage: str) -> Catalog:
+        """The images of `validate`, `test` or `predict`.
+
+        That is the validation split, for `test` and `predict` the test split if there is one, and everything where
+        the dataset has neither.
+        """
+        wanted = (Split.VAL,) if stage == "validate" else (Split.TEST, Split.VAL)
+        return self.part(next((split.name.lower() for split in wanted if self.has(split)), "all"))
+
+
+def divided(
+    catalog: Catalog, fold: str | None, val_share: float, seed: int, training: bool, past: Mapping[str, Any]
+) -> Catalog:
+    """The catalog with its splits as given, by fold, or made.
+
+    Args:
+        catalog: as it was read.
+        fold: K/N, or None.
+        val_share: share of the validation split where one is made.
+        seed: of the division.
+        training: whether a validation split is needed.
+        past: what a checkpoint says of the data it was trained on: if it is this very data, it is divided as it was
+            then, or images that were learnt would be scored.
+    """
+    known = past.get("data") == fingerprint(catalog)
+    if known:
+        fold, val_share, seed = fold or past["fold"], past["val_share"], past["seed"]
+    if fold is not None:
+        k, n = parse_fold(fold)
+        return fold_of(catalog, k - 1, n, seed)
+    if (training or known) and not (catalog.splits == Split.VAL).any():
+        return with_splits(catalog, val_share, seed)
+    return catalog
+
+
+def fingerprint(catalog: Catalog) -> str:
+    """Tells one dataset from another by image names and boxes, wherever it lies and however it is divided."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (catalog.text, catalog.ends, catalog.boxes, catalog.labels):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
