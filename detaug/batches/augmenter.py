@@ -56,12 +56,10 @@ class Augmenter:
     Raises:
         InputError: the catalog has no image, or a name in `rare` is no class.
 
-    Example:
-        >>> import detaug, numpy  # doctest: +SKIP
-        >>> augmenter = Augmenter(detaug.read("data/road_signs").split("train"), Recipe.builtin("signs"), size=320)
-        >>> sample = augmenter[0, 17]
-        >>> sample.image.shape
-        (320, 320, 3)
+    Example::
+
+        augmenter = Augmenter(read("DIR").split("train"), Recipe.builtin("signs"), size=320)
+        sample = augmenter[0, 17]  # epoch 0, slot 17; an image of (320, 320, 3)
     """
 
     def __init__(

@@ -21,12 +21,12 @@ from detaug.scenes.scene import Scene
 from tests.scenes.painted import Painter, planned, stage, world
 from tests.scenes.test_boxes_follow import STRONG
 
-CATALOG = world()
+CATALOG = world(height=600, width=800)
 GROUND = stage(CATALOG)
 
 
 def white(path: Path) -> NDArray[np.uint8]:
-    return np.full((1200, 1600, 3), 255, np.uint8)
+    return np.full((600, 800, 3), 255, np.uint8)
 
 
 @pytest.mark.parametrize("fill", [0, 255])
@@ -64,11 +64,11 @@ def supersampled(image: NDArray[np.uint8], scene: Scene, times: int = 8) -> NDAr
 
 
 def textured() -> NDArray[np.uint8]:
-    """Smooth random texture of 1600 x 1200 pixels, with an edge every 100 pixels."""
+    """Smooth random texture of 800 x 600 pixels, with an edge every 50 pixels."""
     rng = np.random.default_rng(3)
-    small = rng.integers(0, 255, (60, 80, 3)).astype(np.uint8)
-    image = np.array(cv2.resize(small, (1600, 1200), interpolation=cv2.INTER_CUBIC), np.uint8)
-    image[:, ::100] //= 2
+    small = rng.integers(0, 255, (30, 40, 3)).astype(np.uint8)
+    image = np.array(cv2.resize(small, (800, 600), interpolation=cv2.INTER_CUBIC), np.uint8)
+    image[:, ::50] //= 2
     return image
 
 
@@ -113,7 +113,7 @@ def test_the_cache_never_changes_a_pixel() -> None:
     recipe = Recipe(**STRONG)  # type: ignore[arg-type]
     paint = Painter(CATALOG)
     sources = [Source(CATALOG, GROUND.size, cache_bytes=b, read=paint) for b in (0, 300_000, None)]
-    for slot in range(25):
+    for slot in range(15):
         scene = planned(recipe, GROUND, slot)
         first, *others = (render(scene, source) for source in sources)
         assert all(np.array_equal(first, other) for other in others)

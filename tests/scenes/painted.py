@@ -150,6 +150,8 @@ def extents(
         if count > 1:
             largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
             own = np.where(cv2.dilate((parts == largest).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0, share, 0)
+            if own.max() <= at:
+                continue  # a sliver
             x1, x2 = _crossings(own.max(0), at)
             y1, y2 = _crossings(own.max(1), at)
             seen[origin] = np.array([x1, y1, x2, y2])
