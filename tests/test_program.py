@@ -123,6 +123,16 @@ def test_another_folder_is_scored_whole_and_by_name(trained: Trained, names: tup
     assert metrics(again)["AP"] == numbers["AP"]
 
 
+def test_a_checkpoint_is_scored_at_the_size_it_was_validated_at(trained: Trained, tmp_path: Path) -> None:
+    flags = [f"--ckpt_path={trained.best}", f"--data.root={trained.root}", f"--runs={tmp_path}"]
+    done = program("validate", *[q for q in QUICK if "size" not in q], *flags)
+    assert done.code == 0, done.err
+    found = (tmp_path / "run" / "0" / "detections.json").read_text()
+    assert found == (trained.folder / "detections.json").read_text()
+    other = score(trained, "validate", tmp_path, trained.root, "--data.eval_size=96")
+    assert (other / "detections.json").read_text() != found
+
+
 def test_predict_writes_detections_and_runs_count_up(trained: Trained, tmp_path: Path) -> None:
     for number in range(2):
         folder = score(trained, "predict", tmp_path, trained.root)

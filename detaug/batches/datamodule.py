@@ -26,6 +26,8 @@ from detaug.scenes.recipe import Recipe
 
 EVALUATIONS = {"sanity_check": "validate"}  # Lightning's stages that have another name here
 
+_SIZE = 640
+
 
 class SignData(LightningDataModule):
     """Traffic signs, augmented for training and whole for evaluation.
@@ -37,8 +39,8 @@ class SignData(LightningDataModule):
         recipe: the augmentation.
         balance: how much more often images of rare classes are shown; null shows all equally often.
         rare: names of the rare classes; null takes those with under an eighth of the most frequent class's boxes.
-        size: training canvas, its side or height and width in pixels.
-        eval_size: canvas of evaluation; null is `size`.
+        size: training canvas, its side or height and width in pixels; null is 640.
+        eval_size: canvas of evaluation; null is `size`, or what the checkpoint was validated at if that is null too.
         batch_size: images per step and process.
         eval_batch_size: images per step of evaluation; null is `batch_size`.
         epoch_length: samples in an epoch; null is the number of training images.
@@ -60,7 +62,7 @@ class SignData(LightningDataModule):
         recipe: Recipe = Recipe(),  # noqa: B008
         balance: Balance | None = None,
         rare: list[str] | None = None,
-        size: int | tuple[int, int] = 640,
+        size: int | tuple[int, int] | None = None,
         eval_size: int | tuple[int, int] | None = None,
         batch_size: int = 16,
         eval_batch_size: int | None = None,
@@ -77,8 +79,9 @@ class SignData(LightningDataModule):
         super().__init__()
         self.root, self.format, self.classes = root, format, classes
         self.recipe, self.balance, self.rare = recipe, balance, rare
-        self.size = _canvas(size)
+        self.size = _canvas(_SIZE if size is None else size)
         self.eval_size = self.size if eval_size is None else _canvas(eval_size)
+        self._eval_size_open = size is None and eval_size is None
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.epoch_length = epoch_length
         self.workers = min(8, max(1, (os.cpu_count() or 2) - 1)) if workers is None else workers
@@ -264,6 +267,7 @@ class SignData(LightningDataModule):
             "seed": self.seed,
             "rare": self.rare_names,
             "boxes": self.training_boxes,
+            "eval_size": list(self.eval_size),
         }
         return {"mix_until_epoch": self.mix_until_epoch, "training": training}
 
@@ -274,6 +278,9 @@ class SignData(LightningDataModule):
             self.close_mixing(int(until))
         if self.trainer is not None and self.trainer.state.fn != "fit":
             self._training = dict(state_dict.get("training") or {})
+            if self._eval_size_open and "eval_size" in self._training:
+                height, width = self._training["eval_size"]
+                self.eval_size = (int(height), int(width))
             self._parts = None
 
 
