@@ -15,8 +15,8 @@ from detaug.batches.augmenter import Augmenter, rare_mask
 from detaug.batches.batch import Batch
 from detaug.batches.broken import BrokenImages
 from detaug.batches.dataset import LateLoader, SignDataset, WholeImages, collate
+from detaug.batches.mirroring import mirroring
 from detaug.batches.parts import Parts, divided, fingerprint
-from detaug.classes import NEVER
 from detaug.draws.balance import Balance
 from detaug.draws.sampler import DrawSampler, ShareSampler
 from detaug.errors import InputError
@@ -167,18 +167,12 @@ class SignData(LightningDataModule):
             if not self.catalog.class_counts().any():
                 raise InputError(f"{self.root}: no image has a box to learn from.")
             self._plan_mixing()
-            self._say_mirroring()
 
     def _plan_mixing(self) -> None:
         """Fix the epoch from which nothing is mixed; it is saved with the run."""
         if self.mix_until_epoch is None:
             planned = self.trainer.max_epochs if self.trainer is not None else None
             self.mix_until_epoch = round((planned or 10**6) * (1 - self.closing_share)) if planned != -1 else 10**6
-
-    def _say_mirroring(self) -> None:
-        table = self.catalog.classes
-        if self.recipe.flip is not None and (table.mirror == NEVER).all():
-            rank_zero_info("The class table allows no class to be mirrored, so flip leaves every image as it is.")
 
     def augmenter(self) -> Augmenter:
         """The training samples."""
@@ -200,6 +194,8 @@ class SignData(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Augmented batches; the sampler tells each worker epoch and place."""
         augmenter = self.augmenter()
+        if (sentence := mirroring(augmenter)) is not None:
+            rank_zero_info(sentence)
         world, rank = self._world()
         until = 10**6 if self.mix_until_epoch is None else self.mix_until_epoch
         self._sampler = DrawSampler(augmenter.order, self.batch_size, until, world, rank)
