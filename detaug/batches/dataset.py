@@ -82,19 +82,8 @@ class WholeImages(Dataset[Item | None]):
         """The image of a row with its boxes on the canvas; nothing for `NOTHING`."""
         if row == NOTHING:
             return None
-        catalog, objects = self.catalog, self.catalog.objects(row)
-        height, width = catalog.sizes[row].tolist()
-        outlines = catalog.classes.outline
-        scene = scene_of(
-            row,
-            catalog.sizes[row],
-            catalog.boxes[objects],
-            catalog.labels[objects],
-            outlines,
-            objects.start,
-            self.size,
-            Draw(0, row, row, mixing=False),
-        )
+        height, width = self.catalog.sizes[row].tolist()
+        scene = scene_of(self.catalog, row, self.size, Draw(0, row, row, mixing=False))
         visible = finish(scene)
         broken: tuple[int, ...] = ()
         try:

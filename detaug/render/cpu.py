@@ -94,9 +94,7 @@ def _tile(canvas: Canvas, picture: Picture, region: tuple[int, int, int, int], m
     seen = clipped(moved(corners, matrix), np.array([0, 0, width, height], float))
     if len(seen) < 3:
         return
-    # One pixel more all round: a pixel whose centre lies outside may still be covered in part.
-    x1, y1 = (max(0, int(v) - 1) for v in np.floor(seen.min(0)))
-    x2, y2 = (min(m, int(v) + 1) for m, v in zip((width, height), np.ceil(seen.max(0)), strict=True))
+    x1, y1, x2, y2 = _pixels_round(seen, width, height)
     view = canvas[y1:y2, x1:x2]
     cv2.warpAffine(
         part,
@@ -113,9 +111,7 @@ def _paste(canvas: Canvas, picture: Picture, scene: Scene, layer: int, matrix: A
     height, width = canvas.shape[:2]
     box = scene.region[layer]
     corners = np.array([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]])
-    hull = moved(corners, scene.matrix[layer])
-    x1, y1 = (max(0, int(v) - 1) for v in np.floor(hull.min(0)))
-    x2, y2 = (min(m, int(v) + 1) for m, v in zip((width, height), np.ceil(hull.max(0)), strict=True))
+    x1, y1, x2, y2 = _pixels_round(moved(corners, scene.matrix[layer]), width, height)
     everything = (0, 0, picture.rgb.shape[1], picture.rgb.shape[0])
     if x2 <= x1 or y2 <= y1:
         return
@@ -133,6 +129,13 @@ def _paste(canvas: Canvas, picture: Picture, scene: Scene, layer: int, matrix: A
     alpha = coverage(int(scene.outline[layer]), box, scene.matrix[layer], (x1, y1, x2, y2))
     view = canvas[y1:y2, x1:x2]
     view[:] = cv2.blendLinear(warped, view.copy(), alpha, 1 - alpha)
+
+
+def _pixels_round(points: Array, width: int, height: int) -> tuple[int, int, int, int]:
+    """The canvas pixels round some points, with one more on each side: a pixel may be covered in part."""
+    x1, y1 = (max(0, int(v) - 1) for v in np.floor(points.min(0)))
+    x2, y2 = (min(m, int(v) + 1) for m, v in zip((width, height), np.ceil(points.max(0)), strict=True))
+    return x1, y1, x2, y2
 
 
 def _visible(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from detaug.draws.draw import Draw
 from detaug.outline import Outline, hulls
+from detaug.readers.catalog import Catalog
 
 Array = NDArray[np.float64]
 GREY = (114, 114, 114)
@@ -150,29 +151,18 @@ def fit_matrix(height: int, width: int, size: tuple[int, int]) -> Array:
     return np.array([[scale, 0, shift_x], [0, scale, shift_y], [0, 0, 1]])
 
 
-def scene_of(
-    row: int,
-    image_size: NDArray[np.integer],
-    boxes: NDArray[np.floating],
-    labels: NDArray[np.integer],
-    outlines: NDArray[np.uint8],
-    first_box: int,
-    size: tuple[int, int],
-    draw: Draw,
-) -> Scene:
+def scene_of(catalog: Catalog, row: int, size: tuple[int, int], draw: Draw) -> Scene:
     """One whole image fitted to the canvas.
 
     Args:
-        row: its catalog row.
-        image_size: (2,) height and width.
-        boxes: (N, 4) its boxes.
-        labels: (N,) their labels.
-        outlines: (C,) outline per class.
-        first_box: the catalog row of its first box.
+        catalog: where it stands.
+        row: its row there.
         size: canvas height and width.
         draw: the place it is planned for.
     """
-    height, width = int(image_size[0]), int(image_size[1])
+    height, width = (int(v) for v in catalog.sizes[row])
+    objects = catalog.objects(row)
+    boxes, labels = catalog.boxes[objects], catalog.labels[objects]
     edge = np.array([0, 0, width, height], float)
     # What is seen of an object that the picture's border cuts is not its whole outline, so its box is all we know.
     cut = (np.abs(boxes - edge) < 0.5).any(1)
@@ -192,8 +182,8 @@ def scene_of(
         box=boxes.astype(np.float64),
         layer=np.zeros(len(boxes), np.int64),
         label=labels.astype(np.int64),
-        shape=np.where(cut, np.uint8(Outline.RECTANGLE), outlines[labels]),
-        origin=np.arange(first_box, first_box + len(boxes), dtype=np.int64),
+        shape=np.where(cut, np.uint8(Outline.RECTANGLE), catalog.classes.outline[labels]),
+        origin=np.arange(objects.start, objects.stop, dtype=np.int64),
     )
 
 

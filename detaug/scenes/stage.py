@@ -37,18 +37,7 @@ class Stage:
 
     def base(self, row: int, draw: Draw) -> Scene:
         """The whole image fitted to the canvas, or its stand-in's."""
-        row = self.replaced.get(row, row)
-        catalog, objects = self.catalog, self.catalog.objects(row)
-        return scene_of(
-            row,
-            catalog.sizes[row],
-            catalog.boxes[objects],
-            catalog.labels[objects],
-            catalog.classes.outline,
-            objects.start,
-            self.size,
-            draw,
-        )
+        return scene_of(self.catalog, self.replaced.get(row, row), self.size, draw)
 
     def partner(self, rng: np.random.Generator) -> int:
         """A row from the balanced distribution."""
