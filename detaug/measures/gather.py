@@ -6,8 +6,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from detaug.measures.truth import Found
-
 T = TypeVar("T")
 
 
@@ -28,14 +26,6 @@ def everyone(value: T) -> list[T]:
     values: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(values, value)
     return values
-
-
-def gather(found: Found) -> Found:
-    """What all processes found, sorted by row and each row once, so that it is the same for any number of them.
-
-    Shares may be uneven or empty, and a row that a sampler repeated counts once. Every process must call it.
-    """
-    return Found.joined(everyone(found))
 
 
 def total(count: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn as start_processes
 
-from detaug.measures.gather import everyone, gather, processes, share_buffers, total
+from detaug.measures.gather import everyone, processes, share_buffers, total
 from detaug.measures.truth import Found
 
 
@@ -30,8 +30,8 @@ def equal(a: Found, b: Found) -> bool:
 
 
 def test_alone_it_sorts_and_drops_repeats() -> None:
-    assert equal(gather(found([])), found([]))
-    assert equal(gather(found([5, 2, 5, 0])), found([0, 2, 5]))
+    assert equal(Found.joined(everyone(found([]))), found([]))
+    assert equal(Found.joined(everyone(found([5, 2, 5, 0]))), found([0, 2, 5]))
     assert processes() == 1
     assert everyone("x") == ["x"]
     assert total(torch.tensor(3.0)) == 3
@@ -63,7 +63,7 @@ def _shares(rank: int) -> None:
     for images in (0, 1, 7):
         padded = [i % max(images, 1) for i in range(images + images % 2)]
         for rows in (list(range(images))[rank::2], padded[rank::2], list(range(images)) if rank else []):
-            assert equal(gather(found(rows)), found(list(range(images))))
+            assert equal(Found.joined(everyone(found(rows))), found(list(range(images))))
     assert total(torch.tensor(float(rank + 1))) == 3
     norm = torch.nn.BatchNorm1d(2)
     assert norm.running_mean is not None
