@@ -17,6 +17,8 @@ from detaug.readers.screen import GOOD, Fault, screen
 from detaug.readers.split import groups_by_runs
 
 _THREADS = 8  # headers are read in 60 us each; what the threads hide is the latency of disks and networks
+MOST_FINDINGS = 10_000  # of a kind; a million equal faults help nobody
+MOST_SIDE = 100_000  # pixels that a box may make an image of unknown size reach
 _NO_FLAG = Flag(0)
 _INT64 = 2**63
 
@@ -28,10 +30,13 @@ class Builder:
         root: the dataset's folder.
         unit: what `place` counts in this format: `object`, `line` or `annotation`.
         normalised: boxes are x1 y1 x2 y2 as shares of the image's width and height.
+        assumed: height and width that images have in this format where no file and no annotation says it.
     """
 
-    def __init__(self, root: Root, unit: str, normalised: bool = False) -> None:
-        self.root, self.unit, self.normalised = root, unit, normalised
+    def __init__(
+        self, root: Root, unit: str, normalised: bool = False, assumed: tuple[int, int] = (1024, 1024)
+    ) -> None:
+        self.root, self.unit, self.normalised, self.assumed = root, unit, normalised, assumed
         self._names: list[str] = []
         self._splits = bytearray()
         self._ids: list[int] = []
@@ -64,7 +69,7 @@ class Builder:
         self._ids.append(image_id if whole and isinstance(image_id, int) else row)
         self._stated.append(stated)
         if clean is None:
-            self.spoil(row, "path-outside", "the path leads out of the dataset's folder")
+            self.spoil(row, "path-outside", self.root.refusal(name))
         elif clean != printable(clean):
             self.spoil(row, "unreadable-name", "the file's name is not UTF-8")
         elif self._rows.setdefault(clean, row) != row:
@@ -126,7 +131,7 @@ class Builder:
             InputError: no image can be used, or the table cannot.
         """
         classes = _table(names, table)
-        sizes = self._sizes()
+        sizes, has_images = self._sizes()
         good = np.ones(len(sizes), bool)
         good[list(self._faults)] = False
         owners = np.frombuffer(self._owners, np.int64)
@@ -156,26 +161,48 @@ class Builder:
             ids=np.array(self._ids, np.int64)[rows],
             splits=np.frombuffer(bytes(self._splits), np.uint8)[rows],
             groups=groups_by_runs(image_names),
-            findings=tuple(self._findings),
+            findings=bounded(self._findings),
+            has_images=has_images,
             images_in=len(sizes) + self._unread_images,
             boxes_in=len(owners) + self._unread_boxes,
         )
 
-    def _sizes(self) -> NDArray[np.int32]:
-        """(M, 2) from the headers; images without a usable one are spoilt."""
+    def _sizes(self) -> tuple[NDArray[np.int32], bool]:
+        """(M, 2) from the headers, and whether there are image files at all; images that cannot be used are spoilt."""
         sizes = np.zeros((len(self._names), 2), np.int32)
         rows = [row for row in range(len(self._names)) if row not in self._faults]
         with ThreadPoolExecutor(_THREADS) as pool:
-            heads = pool.map(self._size, rows, chunksize=64)
-            for row, head in zip(rows, heads, strict=True):
-                if isinstance(head, ImageError):
-                    self.spoil(row, head.kind, head.fault)
-                    continue
-                sizes[row] = head
-                stated = self._stated[row]
-                if stated is not None and stated != head:
-                    value = f"the annotation says {stated[1]} x {stated[0]}, the upright image is {head[1]} x {head[0]}"
-                    self._findings.append(Finding("size-mismatch", self._names[row], value))
+            heads = list(pool.map(self._size, rows, chunksize=64))
+        if rows and all(isinstance(head, ImageError) and head.kind == "missing-image" for head in heads):
+            return self._sizes_without_images(sizes, rows), False
+        for row, head in zip(rows, heads, strict=True):
+            if isinstance(head, ImageError):
+                self.spoil(row, head.kind, head.fault)
+                continue
+            sizes[row] = head
+            stated = self._stated[row]
+            if stated is not None and stated != head:
+                value = f"the annotation says {stated[1]} x {stated[0]}, the upright image is {head[1]} x {head[0]}"
+                self._findings.append(Finding("size-mismatch", self._names[row], value))
+        return sizes, True
+
+    def _sizes_without_images(self, sizes: NDArray[np.int32], rows: list[int]) -> NDArray[np.int32]:
+        """The sizes that the annotations state; where they are silent, the format's own, or more if boxes need it."""
+        first = self._names[rows[0]]
+        value = f"none of the {len(rows)} image files is here, the first is {first}; planning works, drawing does not"
+        self._findings.append(Finding("no-images", ".", value))
+        silent = [row for row in rows if self._stated[row] is None]
+        for row in rows:
+            sizes[row] = self._stated[row] or self.assumed
+        if silent:
+            value = f"no file says the size of {len(silent)} images; {self.assumed[1]} x {self.assumed[0]} is assumed"
+            self._findings.append(Finding("assumed-size", self._names[silent[0]], value))
+        if silent and not self.normalised:
+            corners = np.frombuffer(self._boxes, np.float64).reshape(-1, 4)[:, [3, 2]]
+            reach = np.where(np.isfinite(corners) & (corners < MOST_SIDE), corners, 0)
+            extent = np.zeros((len(self._names), 2))
+            np.maximum.at(extent, np.frombuffer(self._owners, np.int64), np.ceil(reach))
+            sizes[silent] = np.maximum(sizes[silent], extent[silent])
         return sizes
 
     def _size(self, row: int) -> tuple[int, int] | ImageError:
@@ -207,6 +234,23 @@ class Builder:
             self._findings.append(Finding(fault.kind, self._names[owners[i]], value, boxes_lost=lost))
         kept = np.flatnonzero(((faults == GOOD) | (faults == Fault.CLIPPED_BOX)) & good[owners])
         return boxes, labels, kept
+
+
+def bounded(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings, at most `MOST_FINDINGS` of a kind; what is beyond is one more that has their number and losses."""
+    kept: list[Finding] = []
+    beyond: dict[str, list[Finding]] = {}
+    seen: dict[str, int] = {}
+    for finding in findings:
+        seen[finding.kind] = seen.get(finding.kind, 0) + 1
+        if seen[finding.kind] <= MOST_FINDINGS:
+            kept.append(finding)
+        else:
+            beyond.setdefault(finding.kind, []).append(finding)
+    for kind, rest in beyond.items():
+        lost = sum(f.boxes_lost for f in rest), sum(f.images_lost for f in rest)
+        kept.append(Finding(kind, rest[0].file, f"and {len(rest)} more of this kind, beginning here", *lost))
+    return tuple(kept)
 
 
 def _table(names: Sequence[str], table: str | Path | None) -> ClassTable:

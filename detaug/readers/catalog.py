@@ -27,6 +27,7 @@ class Flag(IntFlag):
     DIFFICULT = 1
     CROWD = 2
     TRUNCATED = 4
+    OCCLUDED = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +48,7 @@ class Catalog:
         splits: (M,) uint8, `Split` codes.
         groups: (M,) int32, images that show the same place or sign share a group and never part.
         findings: what was wrong and what became of it.
+        has_images: False where no image file is there: such a catalog can be planned, split and converted, not drawn.
         images_in: images the files named; equals M plus the images lost in `findings`.
         boxes_in: boxes the files named; equals N plus the boxes lost in `findings`.
     """
@@ -66,6 +68,7 @@ class Catalog:
     findings: tuple[Finding, ...] = field(default=())
     images_in: int = 0
     boxes_in: int = 0
+    has_images: bool = True
 
     def __post_init__(self) -> None:
         images, boxes = len(self.sizes), len(self.boxes)
@@ -97,6 +100,19 @@ class Catalog:
     def path(self, row: int) -> Path:
         """The image's file."""
         return self.root / self.name(row)
+
+    def require_images(self) -> None:
+        """Stop what needs pixels where there are none.
+
+        Raises:
+            InputError: the dataset's image files are not there.
+        """
+        if not self.has_images:
+            first = f", such as {self.path(0)}" if len(self) else ""
+            raise InputError(
+                f"{self.root}: none of the image files is here{first}, so this dataset can be planned, split and "
+                f"converted, but not drawn."
+            )
 
     def objects(self, row: int) -> slice:
         """Which entries of `boxes`, `labels` and `flags` belong to image `row`."""

@@ -10,6 +10,7 @@ import numpy as np
 from detaug.errors import Finding
 from detaug.readers.catalog import Catalog, Split
 from detaug.readers.read import detect, read
+from detaug.readers.root import Root
 
 FEW = 10  # training boxes; with fewer a class is hardly learnt and its AP says little
 _SHOWN = 20  # findings of one kind in the text
@@ -74,21 +75,24 @@ class Report:
         return [head, *rows]
 
 
-def check(root: str | Path, format: str = "auto", classes: str | Path | None = None) -> Report:
+def check(
+    root: str | Path, format: str = "auto", classes: str | Path | None = None, *, follow_links: bool = False
+) -> Report:
     """Read a dataset and report what was found.
 
     Args:
         root: its folder.
         format: as for `detaug.readers.read.read`.
         classes: a class table's file, or None.
+        follow_links: also read what links lead to outside of the folder.
 
     Raises:
         InputError: the dataset cannot be read at all.
     """
     reason = "as told"
     if format == "auto":
-        format, reason = detect(root)
-    catalog = read(root, format, classes)
+        format, reason = detect(Root(root, follow_links))
+    catalog = read(root, format, classes, follow_links=follow_links)
     present = [split for split in Split if (catalog.splits == split).any()]
     per_split = {split: catalog.take(np.flatnonzero(catalog.splits == split)) for split in present}
     names = catalog.classes.names

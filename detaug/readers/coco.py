@@ -34,7 +34,7 @@ class Part:
     categories: list[Any]
 
 
-def read_coco(root: str | Path, classes: str | Path | None = None) -> Catalog:
+def read_coco(root: str | Path | Root, classes: str | Path | None = None) -> Catalog:
     """Read a dataset with COCO annotations.
 
     Known layouts: `annotations/instances_{train,val,test}*.json`, JSON files in the root, and Roboflow's
@@ -48,11 +48,11 @@ def read_coco(root: str | Path, classes: str | Path | None = None) -> Catalog:
     Raises:
         InputError: there is no such folder or no annotation file, one is broken, or no image can be used.
     """
-    folder = Root(root)
+    folder = Root.of(root)
     files = annotation_files(folder)
     if not files:
         looked = f"annotations/instances_*.json, train/{ROBOFLOW} and *.json"
-        raise InputError(f"{root}: no COCO dataset: looked for {looked}.")
+        raise InputError(f"{folder.path}: no COCO dataset: looked for {looked}.")
     found = [_load(folder, name) for name in files]
     builder = Builder(folder, unit="annotation")
     names = _class_names(builder, found)

@@ -13,11 +13,13 @@ from detaug.readers.root import Root
 from detaug.readers.voc import parts, read_voc
 from detaug.readers.yolo import read_yolo
 
-Reader = Callable[[str | Path, str | Path | None], Catalog]
+Reader = Callable[[str | Path | Root, str | Path | None], Catalog]
 
 
-def read_drawn(root: str | Path, classes: str | Path | None = None) -> Catalog:
+def read_drawn(root: str | Path | Root, classes: str | Path | None = None) -> Catalog:
     """The drawn scenes, made first where the folder is missing or empty; COCO layout."""
+    if isinstance(root, Root):
+        return read_coco(root, classes)
     folder = Path(root)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         from detaug.readers.drawn.dataset import draw_dataset
@@ -26,9 +28,9 @@ def read_drawn(root: str | Path, classes: str | Path | None = None) -> Catalog:
     return read_coco(folder, classes)
 
 
-def read_images(root: str | Path, classes: str | Path | None = None) -> Catalog:
+def read_images(root: str | Path | Root, classes: str | Path | None = None) -> Catalog:
     """All images in a folder and below it, without a box or a class: something to predict on."""
-    builder = Builder(Root(root), unit="line")
+    builder = Builder(Root.of(root), unit="line")
     for name in builder.root.listed("", SUFFIXES, deep=True):
         builder.add_image(name, Split.NONE)
     return builder.catalog([], classes)
@@ -43,13 +45,16 @@ READERS: dict[str, Reader] = {
 }
 
 
-def read(root: str | Path, format: str = "auto", classes: str | Path | None = None) -> Catalog:
+def read(
+    root: str | Path, format: str = "auto", classes: str | Path | None = None, *, follow_links: bool = False
+) -> Catalog:
     """Read a dataset.
 
     Args:
         root: its folder; nothing outside of it is read.
         format: a name in `READERS`, or `auto` for what `detect` finds.
         classes: a class table's file; without it a built-in table that knows the names.
+        follow_links: also read what links lead to outside of the folder.
 
     Returns:
         All images that can be used; what cannot is in `findings`.
@@ -57,20 +62,23 @@ def read(root: str | Path, format: str = "auto", classes: str | Path | None = No
     Raises:
         InputError: no such folder or format, no annotations, or no usable image.
     """
-    if format == "auto":
-        format, _ = detect(root)
-    if format not in READERS:
+    if format not in ("auto", *READERS):
         raise InputError(f"{root}: the format {format!r} is not one of auto, {', '.join(READERS)}.")
-    return READERS[format](root, classes)
+    if format == "drawn":
+        return read_drawn(root, classes)
+    folder = Root(root, follow_links)
+    if format == "auto":
+        format, _ = detect(folder)
+    return READERS[format](folder, classes)
 
 
-def detect(root: str | Path) -> tuple[str, str]:
+def detect(root: str | Path | Root) -> tuple[str, str]:
     """The format of a dataset and the reason: the file that shows it.
 
     Raises:
         InputError: no such folder, or no format is recognised.
     """
-    folder = Root(root)
+    folder = Root.of(root)
     if (description := describe(folder)) is not None:
         return "yolo", f"{description.file} names the classes"
     if found := parts(folder):
@@ -80,4 +88,4 @@ def detect(root: str | Path) -> tuple[str, str]:
     looked = (
         "data.yaml (YOLO), *.xml in annotations/ (VOC), annotations/instances_*.json or _annotations.coco.json (COCO)"
     )
-    raise InputError(f"{root}: no dataset is recognised here: looked for {looked}.")
+    raise InputError(f"{folder.path}: no dataset is recognised here: looked for {looked}.")

@@ -1,6 +1,7 @@
 """A dataset's folder: names inside it, and never a file outside."""
 
 import os
+import posixpath
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
@@ -21,21 +22,38 @@ SPLITS = {
 class Root:
     """A dataset's folder. Names in it have forward slashes and are relative to it.
 
+    It remembers which files were asked for and which folders were listed: what the catalog's index depends on.
+
+    Args:
+        path: the folder.
+        follow_links: also read what links lead to outside of the folder.
+
     Attributes:
         path: the folder as the user gave it.
+        follow_links: whether links may lead out of it.
+        files: clean names of the files that were asked for with `file`, in order.
+        folders: `(folder, suffixes, deep)` of each listing.
 
     Raises:
         InputError: there is no such folder.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, follow_links: bool = False) -> None:
         self.path = Path(path)
+        self.follow_links = follow_links
+        self.files: dict[str, None] = {}
+        self.folders: dict[tuple[str, frozenset[str], bool], None] = {}
         if not self.path.exists():
             raise InputError(f"{path}: the dataset's folder does not exist.")
         if not self.path.is_dir():
             raise InputError(f"{path}: a dataset is a folder, and this is a file.")
         self._real = os.path.realpath(path)
         self._folders: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, root: "str | Path | Root") -> "Root":
+        """The root itself, or the one of that folder."""
+        return root if isinstance(root, Root) else cls(root)
 
     def inside(self, name: str) -> str | None:
         """The name as a clean path below the root, or None where it leads out of it.
@@ -45,6 +63,9 @@ class Root:
         name = name.replace("\\", "/")
         if "\0" in name or _is_absolute(name):
             return None
+        if self.follow_links:
+            clean = posixpath.normpath(name).removeprefix(".").lstrip("/") if name else ""
+            return None if clean.split("/")[0] == "." or posixpath.normpath(name).startswith("..") else clean
         folder, _, last = name.rpartition("/")
         if folder not in self._folders:
             self._folders[folder] = os.path.realpath(os.path.join(self._real, folder))
@@ -63,8 +84,20 @@ class Root:
         """
         clean = self.inside(name)
         if clean is None:
-            raise InputError(f"{self.path / name}: this leads out of the dataset's folder, so it is not read.")
+            raise InputError(f"{self.path}: {printable(name)!r} is not read, since {self.refusal(name)}.")
+        self.files[clean] = None
         return self.path / clean
+
+    def refusal(self, name: str) -> str:
+        """Why `inside` gives None for a name, in words."""
+        name = name.replace("\\", "/")
+        if "\0" in name:
+            return "the path holds a NUL byte"
+        if _is_absolute(name):
+            return "the path is absolute, and only paths below the dataset's folder are read"
+        if posixpath.normpath(name).split("/")[0] == "..":
+            return "the path leads out of the dataset's folder"
+        return "the path leads out of the dataset's folder through a link, which needs the option follow_links"
 
     def is_folder(self, name: str) -> bool:
         """Whether there is such a folder, inside the root."""
@@ -83,6 +116,7 @@ class Root:
         """
         if not self.is_folder(folder):
             return []
+        self.folders[folder, frozenset(suffixes), deep] = None
         names = []
         for place, folders, files in os.walk(self.path / folder):
             folders[:] = sorted(f for f in folders if not f.startswith(".")) if deep else []

@@ -33,7 +33,7 @@ class Part:
     listed: dict[str, Split] = field(default_factory=dict)
 
 
-def read_voc(root: str | Path, classes: str | Path | None = None) -> Catalog:
+def read_voc(root: str | Path | Root, classes: str | Path | None = None) -> Catalog:
     """Read a dataset with VOC annotations.
 
     Known layouts: `{train,val,test}/{images,annotations}`, `{images,annotations}`, `JPEGImages` with `Annotations` and
@@ -46,10 +46,12 @@ def read_voc(root: str | Path, classes: str | Path | None = None) -> Catalog:
     Raises:
         InputError: there is no such folder, no XML file or no usable image in it.
     """
-    folder = Root(root)
+    folder = Root.of(root)
     found = parts(folder)
     if not found:
-        raise InputError(f"{root}: no VOC dataset: looked for *.xml here, in annotations/ and in train/annotations/.")
+        raise InputError(
+            f"{folder.path}: no VOC dataset: looked for *.xml here, in annotations/ and in train/annotations/."
+        )
     builder = Builder(folder, unit="object")
     for part in found:
         _read_part(builder, part)

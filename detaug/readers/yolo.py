@@ -14,7 +14,7 @@ _NOT_LABELS = frozenset(("classes.txt", "labels.txt", "notes.txt", "readme.txt")
 _LARGEST_LIST = 1 << 28  # bytes of a text file that lists images
 
 
-def read_yolo(root: str | Path, classes: str | Path | None = None) -> Catalog:
+def read_yolo(root: str | Path | Root, classes: str | Path | None = None) -> Catalog:
     """Read a dataset with YOLO labels.
 
     The split folders are looked for below `path`, then below the root alone: `../train/images` means `train/images`,
@@ -28,10 +28,12 @@ def read_yolo(root: str | Path, classes: str | Path | None = None) -> Catalog:
     Raises:
         InputError: there is no such folder, no class names, no image folder, or no usable image.
     """
-    folder = Root(root)
+    folder = Root.of(root)
     description = describe(folder)
     if description is None:
-        raise InputError(f"{root}: no YOLO dataset: looked for a data.yaml with `names`, or images/ with classes.txt.")
+        raise InputError(
+            f"{folder.path}: no YOLO dataset: looked for data.yaml with `names`, or images/ with classes.txt."
+        )
     builder = Builder(folder, unit="line", normalised=True)
     missing = []
     images: list[tuple[Split, str]] = []
@@ -47,7 +49,9 @@ def read_yolo(root: str | Path, classes: str | Path | None = None) -> Catalog:
             missing.append(entry)
             builder.note("missing-split", description.file, f"{split.name.lower()}: {entry!r} is not in the folder")
     if not images:
-        raise InputError(f"{root}: {description.file} leads to no image: looked for {', '.join(missing) or 'images'}.")
+        raise InputError(
+            f"{folder.path}: {description.file} leads to no image: looked for {', '.join(missing) or 'images'}."
+        )
     for split, name in images:
         _read_image(builder, description, split, name)
     _note_orphans(builder, images)

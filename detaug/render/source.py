@@ -61,6 +61,7 @@ class Source:
         cache_bytes: int | None = None,
         read: Callable[[Path], NDArray[np.uint8]] = decode,
     ) -> None:
+        catalog.require_images()
         self.catalog = catalog
         self.size = size
         self.cache_bytes = cache_bytes

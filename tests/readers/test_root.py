@@ -42,7 +42,7 @@ def test_inside_agrees_with_resolving_the_path(root: Path, parts: list[str], sla
 @pytest.mark.parametrize("name", ["/a", "\\a", "C:\\a", "c:a", "a\0b", "..", "a/../..", "\\\\server\\share"])
 def test_names_that_lead_out(root: Path, name: str) -> None:
     assert Root(root).inside(name) is None
-    with pytest.raises(InputError, match="leads out"):
+    with pytest.raises(InputError, match="is not read"):
         Root(root).file(name)
 
 
@@ -52,3 +52,27 @@ def test_hidden_files_and_linked_folders_are_not_listed(root: Path) -> None:
     assert "file.jpg" in listed
     assert "a/b/file.jpg" in listed
     assert not any(name.startswith(("._", "to_a/", "out/")) for name in listed)
+
+
+def test_links_are_followed_only_when_asked(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.txt").write_text("a")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "linked").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="follow_links"):
+        Root(tmp_path / "set").file("linked/a.txt")
+    open_root = Root(tmp_path / "set", follow_links=True)
+    assert open_root.file("linked/a.txt").read_text() == "a"
+    assert open_root.inside("b/../linked/./a.txt") == "linked/a.txt"
+    for name in ("..", "linked/../../b", "/a", "C:/a", "a\0b", "../set"):
+        assert open_root.inside(name) is None, name
+
+
+def test_a_root_remembers_what_its_catalog_depends_on(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.txt").write_text("b")
+    root = Root(tmp_path)
+    root.file("a/../a/b.txt")
+    root.listed("a", {".txt"}, deep=True)
+    assert list(root.files) == ["a/b.txt"]
+    assert list(root.folders) == [("a", frozenset({".txt"}), True)]

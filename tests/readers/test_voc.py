@@ -10,6 +10,7 @@ from PIL import Image
 from detaug.errors import InputError
 from detaug.readers.catalog import Flag, Split
 from detaug.readers.voc import read_voc
+from detaug.render.source import Source
 from tests.readers.making import REAL, kinds, needs_real, obeys, picture, voc, xml
 
 
@@ -225,7 +226,7 @@ def test_what_is_no_dataset(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="looked for"):
         read_voc(tmp_path)
     root = voc(tmp_path, {"a": []})
-    (root / "images" / "a.jpg").unlink()
+    (root / "images" / "a.jpg").write_bytes(b"no image")
     with pytest.raises(InputError, match="none of 1 images"):
         read_voc(root)
     with pytest.raises(InputError, match="this is a file"):
@@ -259,3 +260,17 @@ def test_road_signs() -> None:
     assert not np.isin(catalog.split("train").groups, catalog.split("val").groups).any()
     assert len(obeys(read_voc(REAL / "data" / "road_signs" / "val"))) == 114
     assert len(obeys(read_voc(REAL / "data" / "road_signs_rgba"))) == 8
+
+
+def test_without_any_image_a_dataset_can_be_planned_but_not_drawn(tmp_path: Path) -> None:
+    root = voc(tmp_path, {"a": [("stop", (1, 2, 11, 12))], "b": [("stop", (3, 4, 9, 9))]})
+    whole = read_voc(root)
+    for name in ("a", "b"):
+        (root / "images" / f"{name}.jpg").unlink()
+    catalog = read_voc(root)
+    assert not catalog.has_images
+    assert [f.kind for f in catalog.findings] == ["no-images"]
+    np.testing.assert_array_equal(catalog.boxes, whole.boxes)
+    np.testing.assert_array_equal(catalog.sizes, whole.sizes)
+    with pytest.raises(InputError, match="not drawn"):
+        Source(catalog, (64, 64))
