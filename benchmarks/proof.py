@@ -4,16 +4,20 @@
 
 Each fold of training and validation together is predicted by a model that was trained on the other folds, so that
 every image counts once. A finished run is a row of `runs.csv`; starting the program again goes on with what is
-missing, and prints the table of all finished folds: pooled AP, AP50, rare and common AP, and the difference to the
-full recipe with its 95 % interval (images drawn with replacement, the same ones for both).
+missing (a second process takes the runs that the first has not begun), and prints the table of all finished folds:
+pooled AP, AP50, rare and common AP, and the difference to the full recipe with its 95 % interval (images drawn with
+replacement, the same ones for both).
 """
 
 import argparse
 import csv
+import fcntl
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,29 +44,51 @@ def main() -> int:
     parser.add_argument("--config", default="configs/road_signs.yaml")
     parser.add_argument("--folds", default=3, type=int)
     parser.add_argument("--epochs", default=40, type=int)
+    parser.add_argument("--validate-every", default=3, type=int, help="epochs between validations")
     parser.add_argument("--recipes", nargs="+", default=list(OVERLAYS), choices=list(OVERLAYS))
     parser.add_argument("--draws", default=200, type=int, help="bootstrap draws")
     asked = parser.parse_args()
     table = asked.out / "runs.csv"
     for fold in range(1, asked.folds + 1):
         for recipe in asked.recipes:
-            done = {(r["recipe"], r["fold"], r["epochs"]) for r in rows(table)}
-            if (recipe, f"{fold}/{asked.folds}", str(asked.epochs)) not in done:
-                append(table, one_run(asked, recipe, f"{fold}/{asked.folds}"))
+            place = f"{fold}/{asked.folds}"
+            with claimed(asked.out / f".{run_name(asked, recipe, place)}.lock") as mine:
+                done = {(r["recipe"], r["fold"], r["epochs"]) for r in rows(table)}
+                if mine and (recipe, place, str(asked.epochs)) not in done:
+                    append(table, one_run(asked, recipe, place))
     finished = [r for r in rows(table) if r["epochs"] == str(asked.epochs)]
     print(summary(read(asked.data), finished, asked.draws))
     return 0
 
 
+def run_name(asked: argparse.Namespace, recipe: str, fold: str) -> str:
+    """The name of a run, which is also its folder's."""
+    return f"{recipe}_{fold.replace('/', 'of')}_{asked.epochs}"
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Whether this process alone holds the file; it is free again when the process ends, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+
+
 def one_run(asked: argparse.Namespace, recipe: str, fold: str) -> dict[str, str]:
     """Train and score one recipe on one fold, in a process of its own."""
-    name = f"{recipe}_{fold.replace('/', 'of')}_{asked.epochs}"
+    name = run_name(asked, recipe, fold)
     command = [sys.executable, "train.py", "fit", "--config", asked.config]
     for overlay in OVERLAYS[recipe]:
         command += ["--config", overlay]
     command += ["--data.root", str(asked.data.resolve()), "--data.fold", fold, "--name", name]
     command += ["--runs", str(asked.out.resolve()), "--trainer.max_epochs", str(asked.epochs)]
     command += ["--trainer.enable_progress_bar", "false"]
+    command += ["--trainer.check_val_every_n_epoch", str(asked.validate_every)]
     begun = time.monotonic()
     subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
     folder = max((p for p in (asked.out / name).iterdir() if p.name.isdecimal()), key=lambda p: int(p.name))
@@ -89,8 +115,10 @@ def rows(table: Path) -> list[dict[str, str]]:
 
 def append(table: Path, row: dict[str, str]) -> None:
     """One more finished run."""
-    lines = [",".join(COLUMNS), *(",".join(r[c] for c in COLUMNS) for r in [*rows(table), row])]
-    write_whole(table, ("\n".join(lines) + "\n").encode())
+    with table.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        lines = [",".join(COLUMNS), *(",".join(r[c] for c in COLUMNS) for r in [*rows(table), row])]
+        write_whole(table, ("\n".join(lines) + "\n").encode())
 
 
 def pooled(catalog: Catalog, finished: list[dict[str, str]], recipe: str) -> Found:
