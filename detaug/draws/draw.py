@@ -2,8 +2,10 @@
 
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +40,29 @@ class Streams:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._made: dict[str, tuple[np.random.Philox, np.random.Generator, int]] = {}
+        self._made: dict[str, tuple[np.random.Philox, np.random.Generator, dict[str, Any], NDArray[np.uint64]]] = {}
 
     def __reduce__(self) -> tuple[type["Streams"], tuple[int]]:
         return Streams, (self.seed,)
 
     def of(self, epoch: int, slot: int, name: str) -> np.random.Generator:
         """The generator of one operation in one place."""
-        if name not in self._made:
-            philox = np.random.Philox(key=0)
-            self._made[name] = philox, np.random.Generator(philox), zlib.crc32(name.encode())
-        philox, generator, code = self._made[name]
-        # Setting the state costs a fifth of making a generator; buffer_pos 4 says that no number is left over.
-        philox.state = {
+        made = self._made.get(name) or self._make(name)
+        philox, generator, state, counter = made
+        counter[2], counter[3] = slot, epoch
+        philox.state = state  # type: ignore[assignment]  # copies; it costs a fifth of making a generator
+        return generator
+
+    def _make(self, name: str) -> tuple[np.random.Philox, np.random.Generator, dict[str, Any], NDArray[np.uint64]]:
+        philox = np.random.Philox(key=0)
+        counter = np.array([0, zlib.crc32(name.encode()), 0, 0], np.uint64)
+        state = {
             "bit_generator": "Philox",
-            "state": {
-                "counter": np.array([0, code, slot, epoch], np.uint64),
-                "key": np.array([self.seed, 0], np.uint64),
-            },
+            "state": {"counter": counter, "key": np.array([self.seed, 0], np.uint64)},
             "buffer": np.zeros(4, np.uint64),
-            "buffer_pos": 4,
+            "buffer_pos": 4,  # no number is left over
             "has_uint32": 0,
             "uinteger": 0,
         }
-        return generator
+        self._made[name] = philox, np.random.Generator(philox), state, counter
+        return self._made[name]

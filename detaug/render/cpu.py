@@ -62,7 +62,21 @@ def _painted(scene: Scene, source: Source, group: int) -> Canvas:
             _tile(canvas, picture, _region(scene, int(layer), picture), matrix, halvings)
         else:
             _paste(canvas, picture, scene, int(layer), matrix, halvings)
+    for box in scene.erased[scene.erased_group == group]:
+        _erase(canvas, box)
     return canvas
+
+
+def _erase(canvas: Canvas, box: Array) -> None:
+    """Paint a box over, with a pixel's margin, in the mean colour of the pixels round it."""
+    height, width = canvas.shape[:2]
+    x1, y1, x2, y2 = _pixels_round(box.reshape(2, 2), width, height)
+    left, top, right, bottom = max(x1 - 1, 0), max(y1 - 1, 0), min(x2 + 1, width), min(y2 + 1, height)
+    around, inside = canvas[top:bottom, left:right], canvas[y1:y2, x1:x2]
+    count = around.shape[0] * around.shape[1] - inside.shape[0] * inside.shape[1]
+    if count > 0 and inside.size:
+        ring = around.sum((0, 1), dtype=np.int64) - inside.sum((0, 1), dtype=np.int64)
+        inside[:] = np.rint(ring / count).astype(np.uint8)
 
 
 def _to_source(picture: Picture) -> Array:

@@ -27,6 +27,9 @@ def _pools(height: int, width: int, sigma: float) -> tuple[NDArray[np.uint8], ND
 
 def add_noise(image: NDArray[np.uint8], noise: Noise) -> NDArray[np.uint8]:
     """The image (H, W, 3) uint8 with a noise field added; a saturating add and subtract, no float image."""
+    if noise.keep != 1:
+        faded = np.rint(127.5 + noise.keep * (np.arange(256) - 127.5)).astype(np.uint8)
+        image = np.asarray(cv2.LUT(image, faded), np.uint8)
     height, width = image.shape[:2]
     top, left = int(noise.y * (_ROOM + 1)), int(noise.x * (_ROOM + 1))
     plus, minus = (p[top : top + height, left : left + width] for p in _pools(height, width, noise.sigma))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detaug.outline import Array, inverse, moved
-from detaug.scenes.operation import Operation, within, within_log
+from detaug.outline import Array, inverse
+from detaug.scenes.operation import Operation, wider_log
 from detaug.scenes.scene import Scene
 from detaug.scenes.stage import Stage
 from detaug.scenes.window import KEEP_SIDE, widened
@@ -21,6 +21,8 @@ class Affine(Operation):
         scale_range: scale; not so small that a sign of 8 or more pixels comes out under 8.
         shear_range: degrees, drawn for each axis.
         shift_range: share of the canvas, drawn for each axis.
+        multiply: how many times as wide the ranges of turn, scale and shear are where a rare class is in the scene; its
+            turning limit holds all the same.
     """
 
     p: float = 0.8
@@ -28,22 +30,36 @@ class Affine(Operation):
     scale_range: tuple[float, float] = (0.7, 1.4)
     shear_range: tuple[float, float] = (-3.0, 3.0)
     shift_range: tuple[float, float] = (-0.1, 0.1)
+    multiply: float = 1.0
 
     def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:
         """The scene carried by one matrix; tiles show more of their image where it would reveal the ground."""
-        degrees = within(self.degrees_range, rng)
-        scale = within_log(self.scale_range, rng)
-        shear = within(self.shear_range, rng), within(self.shear_range, rng)
-        shift = within(self.shift_range, rng), within(self.shift_range, rng)
+        drawn = rng.random(6).tolist()
+        factor = self.multiply if self.multiply != 1 and stage.multiplies(scene) else 1.0
+        low, high = wider_log(self.scale_range, factor)
+        scale = low * (high / low) ** drawn[1]
+        degrees = factor * _between(self.degrees_range, drawn[0])
+        shear = factor * _between(self.shear_range, drawn[2]), factor * _between(self.shear_range, drawn[3])
+        shift = _between(self.shift_range, drawn[4]), _between(self.shift_range, drawn[5])
         if len(scene.label):
             limit = float(stage.catalog.classes.turn[scene.label].min())
             degrees = min(max(degrees, -limit), limit)
             scale = max(scale, _least_scale(scene))
-        height, width = scene.size
         matrix = about_centre(scene.size, degrees=degrees, scale=scale, shear=shear, shift=shift)
-        seen = moved(np.array([[0, 0], [width, 0], [width, height], [0, height]], float), inverse(matrix))
-        reach = max(-seen.min(), (seen.max(0) - [width, height]).max(), 0.0)
-        return widened(scene, stage, float(reach)).moved(matrix)
+        return widened(scene, stage, _reach(matrix, scene.size)).moved(matrix)
+
+
+def _between(value_range: tuple[float, float], chance: float) -> float:
+    return value_range[0] + chance * (value_range[1] - value_range[0])
+
+
+def _reach(matrix: Array, size: tuple[int, int]) -> float:
+    """How many canvas pixels beyond the canvas a matrix brings into view."""
+    height, width = size
+    (a, b, x), (c, d, y) = inverse(matrix)[:2].tolist()
+    across = [a * u + b * v + x for u, v in ((0, 0), (width, 0), (width, height), (0, height))]
+    down = [c * u + d * v + y for u, v in ((0, 0), (width, 0), (width, height), (0, height))]
+    return float(max(-min(across), -min(down), max(across) - width, max(down) - height, 0.0))
 
 
 def _least_scale(scene: Scene) -> float:
@@ -76,10 +92,9 @@ def about_centre(
     """
     height, width = size
     turn = math.radians(degrees)
-    sheared = np.array([[1, math.tan(math.radians(shear[0]))], [math.tan(math.radians(shear[1])), 1]])
-    linear = scale * np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]]) @ sheared
-    centre = np.array([width / 2, height / 2])
-    matrix = np.eye(3)
-    matrix[:2, :2] = linear
-    matrix[:2, 2] = centre - linear @ centre + np.array([shift[0] * width, shift[1] * height])
-    return matrix
+    cosine, sine = scale * math.cos(turn), scale * math.sin(turn)
+    across, down = math.tan(math.radians(shear[0])), math.tan(math.radians(shear[1]))
+    a, b, c, d = cosine - sine * down, cosine * across - sine, sine + cosine * down, sine * across + cosine
+    x, y = width / 2, height / 2
+    shift_x, shift_y = x - a * x - b * y + shift[0] * width, y - c * x - d * y + shift[1] * height
+    return np.array([[a, b, shift_x], [c, d, shift_y], [0.0, 0.0, 1.0]])

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detaug.scenes.operation import Operation
+from detaug.scenes.operation import Operation, wider_log
 from detaug.scenes.scene import Scene
 from detaug.scenes.stage import Stage
-from detaug.scenes.window import Area, windowed
+from detaug.scenes.window import Layout, Look, windowed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,15 +17,20 @@ class Crop(Operation):
     Attributes:
         scale_range: scale relative to the image fitted to the canvas; it is raised as far as filling it needs.
         focus: probability that the window is placed round one of the image's signs, rare classes first.
+        multiply: how many times as wide the range of scale is where the image holds a rare class.
+        candidates: places that are tried; the one at which most of the signs are kept is taken.
     """
 
     p: float = 0.5
     scale_range: tuple[float, float] = (1.0, 2.0)
     focus: float = 0.8
+    multiply: float = 1.0
+    candidates: int = 4
 
     def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:
         """The window, or the scene itself if it shows several images."""
         if len(scene.image) > 1:
             return scene
-        height, width = scene.size
-        return windowed(scene, Area(0, 0, width, height), stage, self.scale_range, self.focus, rng)
+        factor = self.multiply if self.multiply != 1 and stage.multiplies(scene) else 1.0
+        look = Look(wider_log(self.scale_range, factor), self.focus, self.candidates)
+        return windowed(scene, Layout.whole(scene.size), stage, look, rng)

@@ -1,6 +1,6 @@
 """Which image-only transforms are run after joining; their pixels are the renderer's matter."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -39,8 +39,10 @@ class Effects(Operation):
 
     def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:  # noqa: ARG002
         """The scene with the effects that its draw picks, each with a seed of its own."""
-        chances, seeds = rng.random(len(NAMES)), rng.integers(0, 2**31, len(NAMES))
+        drawn = rng.random((2, len(NAMES))).tolist()
         picked = [
-            Effect(n, int(s)) for n, c, s in zip(NAMES, chances, seeds, strict=True) if c < self.chances.get(n, 0)
+            Effect(name, int(seed * 2**31))
+            for name, chance, seed in zip(NAMES, *drawn, strict=True)
+            if chance < self.chances.get(name, 0)
         ]
-        return replace(scene, effects=tuple(picked))
+        return scene.changed(effects=tuple(picked))

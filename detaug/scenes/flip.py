@@ -1,6 +1,6 @@
 """Mirroring that knows what signs mean."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from detaug.scenes.operation import Operation
 from detaug.scenes.scene import Role, Scene
 from detaug.scenes.stage import Stage
 
+_TILE, _PASTE = int(Role.TILE), int(Role.PASTE)
 _SIDES_SWAPPED = [2, 1, 0, 3]
 
 
@@ -31,25 +32,23 @@ class Flip(Operation):
         """The scene with some layers mirrored."""
         mirror = stage.catalog.classes.mirror
         wanted = allowed(scene, mirror) & (rng.random(len(scene.image)) < self.p)
-        matrix = scene.matrix.copy()
-        for layer in range(len(scene.image)):
-            own = wanted[layer]
-            if scene.role[layer] == Role.PASTE:
-                host = scene.host[layer]
-                # The host's mirroring turned the donor's picture as well: undo that where it is not wanted.
-                if wanted[host]:
-                    matrix[layer] = matrix[host] @ inverse(scene.matrix[host]) @ scene.matrix[layer]
-                own = wanted[layer] != wanted[host]
-            if own:
-                matrix[layer] = matrix[layer] @ mirrored_in(scene.region[layer])
+        if not wanted.any():
+            return scene
+        matrix, own = scene.matrix.copy(), wanted.copy()
+        turned = wanted & (scene.role == _TILE)
+        for layer in np.flatnonzero((scene.role == _PASTE) & wanted[scene.host]):
+            host = scene.host[layer]
+            # The host's mirroring turns the donor's picture as well: undo that where it is not wanted.
+            matrix[layer] = mirrored(scene.matrix[host], scene.region[host]) @ inverse(scene.matrix[host])
+            matrix[layer] = matrix[layer] @ scene.matrix[layer]
+            own[layer] = not wanted[layer]
+        layers = np.flatnonzero(own)
+        matrix[layers] = mirrored(matrix[layers], scene.region[layers])
         # Objects outside the region are not seen and may be of a class that never mirrors: they keep their label.
         trades = wanted[scene.layer] & (mirror[scene.label] != NEVER)
-        label = np.where(trades, mirror[scene.label], scene.label).astype(np.int64)
-        turned = wanted & (scene.role == Role.TILE)
-        return replace(
-            scene,
+        return scene.changed(
             matrix=matrix,
-            label=label,
+            label=np.where(trades, mirror[scene.label], scene.label),
             under=np.where(turned[:, None], scene.under[:, _SIDES_SWAPPED], scene.under),
             free=np.where(turned[:, None], scene.free[:, _SIDES_SWAPPED], scene.free),
         )
@@ -62,12 +61,18 @@ class Flip(Operation):
 def allowed(scene: Scene, mirror: NDArray[np.int32]) -> NDArray[np.bool_]:
     """(L,) layers whose region touches no object of a class that never mirrors."""
     free = np.ones(len(scene.image), bool)
-    region = scene.region[scene.layer]
-    touched = (scene.box[:, :2] < region[:, 2:]).all(1) & (region[:, :2] < scene.box[:, 2:]).all(1)
-    free[scene.layer[touched & (mirror[scene.label] == NEVER)]] = False
+    objects = np.flatnonzero(mirror[scene.label] == NEVER)
+    if len(objects):
+        layers, box = scene.layer[objects], scene.box[objects]
+        region = scene.region[layers]
+        touched = (box[:, :2] < region[:, 2:]) & (region[:, :2] < box[:, 2:])
+        free[layers[touched[:, 0] & touched[:, 1]]] = False
     return free
 
 
-def mirrored_in(region: Array) -> Array:
-    """The (3, 3) matrix that mirrors left for right about the middle of a region (4,)."""
-    return np.array([[-1, 0, region[0] + region[2]], [0, 1, 0], [0, 0, 1.0]])
+def mirrored(matrix: Array, region: Array) -> Array:
+    """The matrices (..., 3, 3) after mirroring left for right about the middle of their regions (..., 4)."""
+    result = matrix.copy()
+    result[..., 0] = -matrix[..., 0]
+    result[..., 2] += (region[..., 0] + region[..., 2])[..., None] * matrix[..., 0]
+    return result

@@ -8,6 +8,7 @@ size alone: what a cache holds never changes a pixel.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -48,6 +49,7 @@ def levels(height: int, width: int, size: tuple[int, int]) -> tuple[Level, ...]:
     return Level(4 * rows, 4 * columns), Level(6 * rows, 6 * columns)
 
 
+@lru_cache(maxsize=4096)
 def grid(height: int, width: int, size: tuple[int, int]) -> tuple[float, float]:
     """Source pixels (x, y) between the places where a region may end so that every level ends on a whole pixel."""
     kept = levels(height, width, size)

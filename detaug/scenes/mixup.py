@@ -1,6 +1,6 @@
 """A second image shining through (Zhang et al., "mixup", 2018; for detection Zhang et al., 2019)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +9,7 @@ from detaug.errors import InputError
 from detaug.scenes.operation import Operation, within
 from detaug.scenes.scene import Scene, joined
 from detaug.scenes.stage import Stage
-from detaug.scenes.window import Area, windowed
+from detaug.scenes.window import Layout, Look, windowed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,7 @@ class Mixup(Operation):
         opacity_range: the partner's share of the picture; within 0.4 to 0.6, so that neither label becomes a lie.
         scale_range: the partner's scale relative to its image fitted to the canvas.
         focus: probability that its window is placed round one of its signs, rare classes first.
+        candidates: places that are tried; the one at which most of the signs are kept is taken.
     """
 
     mixes: ClassVar[bool] = True
@@ -28,6 +29,7 @@ class Mixup(Operation):
     opacity_range: tuple[float, float] = (0.4, 0.6)
     scale_range: tuple[float, float] = (0.8, 1.4)
     focus: float = 0.8
+    candidates: int = 4
 
     def __post_init__(self) -> None:
         Operation.__post_init__(self)
@@ -36,9 +38,9 @@ class Mixup(Operation):
 
     def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:
         """The scene with one more opacity group on top."""
-        height, width = scene.size
         opacity = within(self.opacity_range, rng)
-        whole = stage.base(stage.partner(rng), scene.draw)
-        partner = windowed(whole, Area(0, 0, width, height), stage, self.scale_range, self.focus, rng)
-        partner = replace(partner, group=np.full(1, len(scene.opacity), np.uint8))
-        return replace(joined([scene, partner]), opacity=(*scene.opacity, opacity))
+        look = Look(self.scale_range, self.focus, self.candidates)
+        partner = stage.base(stage.partner(rng), scene.draw)
+        partner = windowed(partner, Layout.whole(scene.size), stage, look, rng)
+        partner = partner.changed(group=np.full(1, len(scene.opacity), np.uint8))
+        return joined([scene, partner]).changed(opacity=(*scene.opacity, opacity))

@@ -1,15 +1,21 @@
-"""Gaussian sensor noise."""
+"""Gaussian sensor noise, and the noise of a diffusion's forward process."""
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 
 from detaug.errors import InputError
-from detaug.scenes.operation import Operation, within
+from detaug.scenes.operation import Operation
 from detaug.scenes.scene import Noise, Scene
 from detaug.scenes.stage import Stage
 
 SIGMA_STEP = 1.0  # the renderer keeps one pool per strength, so strengths come in steps
+STEPS = 1000  # of a diffusion, as in DDPM
+_MOST = 80.0  # grey levels
+_HALF = 127.5  # grey levels; diffusion counts from -1 to 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,19 +24,59 @@ class GaussianNoise(Operation):
 
     Attributes:
         sigma_range: standard deviation in grey levels of 0 to 255, rounded to whole ones.
+        schedule: null only adds noise; `linear` (Ho et al., "DDPM", 2020) or `cosine` (Nichol and Dhariwal, 2021) is
+            the forward process x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) e on pixels counted from -1 to 1, so the picture
+            fades to mid grey as the noise grows; `sigma_range` is then not used.
+        t_range: diffusion steps of 1000 that t is drawn from.
     """
 
     p: float = 0.3
     sigma_range: tuple[float, float] = (2.0, 12.0)
+    schedule: Literal["linear", "cosine"] | None = None
+    t_range: tuple[int, int] = (0, 100)
 
     def __post_init__(self) -> None:
         Operation.__post_init__(self)
-        if self.sigma_range[0] < 0 or self.sigma_range[1] > 80:
-            raise InputError(f"noise.sigma_range lies between 0 and 80 grey levels, not {self.sigma_range}.")
+        if self.sigma_range[0] < 0 or self.sigma_range[1] > _MOST:
+            raise InputError(f"noise.sigma_range lies between 0 and {_MOST:.0f} grey levels, not {self.sigma_range}.")
+        if self.schedule is None:
+            return
+        if self.schedule not in ("linear", "cosine"):
+            raise InputError(f"noise.schedule is linear, cosine or null, not {self.schedule!r}.")
+        most = next(t for t in range(STEPS, -1, -1) if _HALF * math.sqrt(1 - kept(self.schedule, t)) <= _MOST)
+        if not 0 <= self.t_range[0] <= self.t_range[1] <= most:
+            raise InputError(
+                f"noise.t_range lies between 0 and {most} with the {self.schedule} schedule, where the noise reaches "
+                f"{_MOST:.0f} grey levels, not {self.t_range}."
+            )
 
     def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:  # noqa: ARG002
         """The scene with its noise field set."""
-        sigma = round(within(self.sigma_range, rng) / SIGMA_STEP) * SIGMA_STEP
-        place = rng.random(4)
-        field = Noise(sigma, float(place[0]), float(place[1]), bool(place[2] < 0.5), bool(place[3] < 0.5))
-        return replace(scene, noise=field)
+        strength, y, x, flip_y, flip_x = rng.random(5).tolist()
+        if self.schedule is None:
+            low, high = self.sigma_range
+            sigma = _stepped(low + strength * (high - low))
+            return scene.changed(noise=Noise(sigma, y, x, flip_y < 0.5, flip_x < 0.5))
+        first, last = self.t_range
+        t = min(first + int(strength * (last - first + 1)), last)
+        sigma = _stepped(_HALF * math.sqrt(1 - kept(self.schedule, t)))
+        keep = math.sqrt(1 - (sigma / _HALF) ** 2)  # of the stepped strength, so that the two squares sum to 1
+        return scene.changed(noise=Noise(sigma, y, x, flip_y < 0.5, flip_x < 0.5, keep))
+
+
+def _stepped(sigma: float) -> float:
+    return round(sigma / SIGMA_STEP) * SIGMA_STEP
+
+
+@lru_cache(maxsize=4096)
+def kept(schedule: str, t: int) -> float:
+    """The share a_t of the picture's variance that is left after t of 1000 steps.
+
+    >>> kept("linear", 0), round(kept("linear", 1), 6), kept("cosine", 1000) < 1e-9
+    (1.0, 0.9999, True)
+    """
+    if schedule == "linear":
+        return float(np.prod(1 - np.linspace(1e-4, 0.02, STEPS)[:t]))
+    offset = 0.008  # keeps the first steps from being too small
+    first, now = (math.cos((s / STEPS + offset) / (1 + offset) * math.pi / 2) ** 2 for s in (0, t))
+    return now / first

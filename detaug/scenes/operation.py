@@ -49,3 +49,12 @@ def within_log(value_range: tuple[float, float], rng: np.random.Generator) -> fl
     """A number from a range whose logarithm is uniform: halving is as likely as doubling."""
     low, high = value_range
     return float(low * (high / low) ** rng.random())
+
+
+def wider_log(value_range: tuple[float, float], factor: float) -> tuple[float, float]:
+    """A range of factors about 1, so many times as wide in its logarithm.
+
+    >>> wider_log((0.5, 2.0), 2.0)
+    (0.25, 4.0)
+    """
+    return value_range[0] ** factor, value_range[1] ** factor

@@ -1,12 +1,11 @@
 """A recipe: which operations, in which order, how strong."""
 
 import dataclasses
-import types
 import typing
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -16,6 +15,7 @@ from detaug.scenes.affine import Affine
 from detaug.scenes.colour import Colour
 from detaug.scenes.crop import Crop
 from detaug.scenes.effects import Effects
+from detaug.scenes.finish import without_remnants
 from detaug.scenes.flip import Flip
 from detaug.scenes.mixup import Mixup
 from detaug.scenes.mosaic import Mosaic
@@ -45,6 +45,7 @@ class Recipe:
         extra: own operations by name, applied last.
         min_visible: an object of which a smaller share is left loses its box.
         min_side: a box with a shorter side, in canvas pixels, goes.
+        remnants: what is left of an object whose box goes: `leave` it, or `erase` it with the colour round it.
     """
 
     mosaic: Mosaic | None = None
@@ -59,6 +60,11 @@ class Recipe:
     extra: dict[str, Operation] = field(default_factory=dict)
     min_visible: float = 0.3
     min_side: float = 3.0
+    remnants: Literal["leave", "erase"] = "leave"
+
+    def __post_init__(self) -> None:
+        if self.remnants not in ("leave", "erase"):
+            raise InputError(f"recipe.remnants is leave or erase, not {self.remnants!r}.")
 
     def operations(self) -> dict[str, Operation]:
         """The operations that are on, by name, in order."""
@@ -74,7 +80,7 @@ class Recipe:
             rng = stage.streams.of(draw.epoch, draw.slot, name)
             if operation.happens(rng):
                 scene = operation.apply(scene, stage, rng)
-        return scene
+        return scene if self.remnants == "leave" else without_remnants(scene, self.min_visible, self.min_side)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> "Recipe":
@@ -129,10 +135,12 @@ def _known(hints: dict[str, Any]) -> str:
 
 def _value(hint: Any, value: Any, source: str, where: str) -> Any:
     """A setting brought to the type of its field."""
-    if isinstance(hint, types.UnionType):
+    if type(None) in typing.get_args(hint):
         if value is None:
             return None
         hint = next(h for h in typing.get_args(hint) if h is not type(None))
+    if typing.get_origin(hint) is typing.Literal and value in typing.get_args(hint):
+        return value
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, dict):
             raise InputError(f"{source}: {where} takes settings by name or null, not {value!r}.")
@@ -140,8 +148,8 @@ def _value(hint: Any, value: Any, source: str, where: str) -> Any:
     origin = typing.get_origin(hint) or hint
     if origin is tuple and isinstance(value, list) and all(_number(v) for v in value):
         return tuple(value)
-    if origin is float and _number(value):
-        return float(value)
+    if origin in (float, int) and _number(value) and float(value) == origin(value):
+        return origin(value)
     if origin is dict and isinstance(value, dict) and all(_number(v) for v in value.values()):
         return {str(k): float(v) for k, v in value.items()}
     raise InputError(f"{source}: {where} takes {hint}, not {value!r}.")

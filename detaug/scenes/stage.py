@@ -1,6 +1,6 @@
 """What an operation may ask for beside the scene: the images, their balance, the donors, the class table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ from detaug.draws.balance import Order
 from detaug.draws.donors import Donors
 from detaug.draws.draw import Draw, Streams
 from detaug.readers.catalog import Catalog
-from detaug.scenes.scene import Scene, scene_of
+from detaug.scenes.scene import Scene, seen_outlines, whole_images
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +25,8 @@ class Stage:
         donors: what may be pasted.
         streams: the random numbers.
         replaced: images that turned out to be broken and the rows that stand in for them.
+        outlines: (N,) `seen_outlines` of the catalog; made where it is not given.
+        multiplied: (C,) the classes that have donors: scenes that show them may vary more widely.
     """
 
     catalog: Catalog
@@ -34,14 +36,32 @@ class Stage:
     donors: Donors
     streams: Streams
     replaced: Mapping[int, int] = field(default_factory=dict)
+    outlines: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    multiplied: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        multiplied = np.zeros(len(self.catalog.classes), bool)
+        multiplied[self.donors.classes] = True
+        object.__setattr__(self, "multiplied", multiplied)
+        if len(self.outlines) != len(self.catalog.boxes):
+            object.__setattr__(self, "outlines", seen_outlines(self.catalog))
 
     def base(self, row: int, draw: Draw) -> Scene:
         """The whole image fitted to the canvas, or its stand-in's."""
-        return scene_of(self.catalog, self.replaced.get(row, row), self.size, draw)
+        return self.bases([row], draw)
+
+    def bases(self, rows: Sequence[int], draw: Draw) -> Scene:
+        """Whole images fitted to the canvas, a layer each, or their stand-ins'."""
+        shown = [self.replaced.get(row, row) for row in rows]
+        return whole_images(self.catalog, self.outlines, shown, self.size, draw)
 
     def partner(self, rng: np.random.Generator) -> int:
         """A row from the balanced distribution."""
         return self.order.partner(rng)
+
+    def multiplies(self, scene: Scene) -> bool:
+        """Whether a scene's images hold a class that may vary more widely."""
+        return bool(self.multiplied[scene.label].any())
 
     def search(self, draw: Draw, name: str) -> np.random.Generator:
         """A stream for drawing with retries, so that rejections shift no other random number."""

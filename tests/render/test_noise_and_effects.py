@@ -2,14 +2,20 @@
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from detaug.errors import InputError
 from detaug.render.effects import run
 from detaug.render.noise import add_noise
 from detaug.scenes.effects import NAMES
+from detaug.scenes.noise import GaussianNoise
+from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Effect, Noise
+from tests.scenes.painted import planned, stage, world
 
 
 @pytest.mark.parametrize("sigma", [2.0, 5.0, 12.0, 30.0])
@@ -60,3 +66,40 @@ assert "torch" not in sys.modules or "albumentations" in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
     subprocess.run([sys.executable, "-c", "import detaug, sys; assert 'torch' not in sys.modules"], check=True)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize("t", [0, 40, 90])
+def test_diffusion_noise_is_the_forward_process(schedule: Any, t: int) -> None:
+    """x_t has mean sqrt(a_t) x_0 and variance 1 - a_t, counted from -1 to 1; a_t is multiplied up step by step here."""
+    kept = 1.0
+    for step in range(t):
+        if schedule == "linear":
+            beta = 1e-4 + (0.02 - 1e-4) * step / 999
+        else:
+            now, after = (np.cos((s / 1000 + 0.008) / 1.008 * np.pi / 2) ** 2 for s in (step, step + 1))
+            beta = 1 - after / now
+        kept *= 1 - beta
+    operation = GaussianNoise(p=1, schedule=schedule, t_range=(t, t))
+    scene = planned(Recipe(noise=operation), stage(world(images=2)), 0)
+    assert scene.noise is not None
+    for level in (110, 127, 150):
+        start = level / 127.5 - 1
+        seen = add_noise(np.full((320, 320, 3), level, np.uint8), scene.noise) / 127.5 - 1
+        assert seen.mean() == pytest.approx(np.sqrt(kept) * start, abs=0.01)
+        assert seen.std() == pytest.approx(np.sqrt(1 - kept), abs=0.008)
+
+
+def test_too_much_diffusion_is_refused_with_the_bound() -> None:
+    with pytest.raises(InputError, match=r"t_range lies between 0 and \d+ with the linear schedule"):
+        GaussianNoise(schedule="linear", t_range=(0, 900))
+    with pytest.raises(InputError, match="linear, cosine or null"):
+        GaussianNoise(schedule="quadratic")  # type: ignore[arg-type]
+
+
+def test_diffusion_is_read_from_a_recipe_file(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("noise: {schedule: cosine, t_range: [5, 60]}")
+    assert Recipe.from_yaml(tmp_path / "r.yaml").noise == GaussianNoise(schedule="cosine", t_range=(5, 60))
+    (tmp_path / "r.yaml").write_text("noise: {schedule: square}")
+    with pytest.raises(InputError, match=r"r\.yaml: noise\.schedule"):
+        Recipe.from_yaml(tmp_path / "r.yaml")

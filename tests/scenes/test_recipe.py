@@ -10,9 +10,11 @@ from detaug.draws.draw import Draw
 from detaug.errors import InputError
 from detaug.render.cpu import render
 from detaug.render.source import Source
+from detaug.scenes.finish import finish
+from detaug.scenes.mosaic import Mosaic
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Scene, fit_matrix, same
-from tests.scenes.painted import Painter, stage, world
+from tests.scenes.painted import Painter, planned, stage, world
 from tests.scenes.test_boxes_follow import STRONG
 
 CATALOG = world()
@@ -93,3 +95,26 @@ def test_bad_recipes_are_one_sentence_with_file_and_value(tmp_path: Path, text: 
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.yaml: the recipe cannot be read"):
         Recipe.from_yaml(tmp_path / "none.yaml")
+
+
+def test_remnants_are_erased_and_nothing_else() -> None:
+    """Every pixel of a painted object says whose it is: after erasing, dropped objects that stand alone are gone."""
+    recipe = Recipe(mosaic=Mosaic(p=1, focus=0, candidates=1), min_visible=0.5)
+    source = Source(CATALOG, GROUND.size, read=Painter(CATALOG))
+    erased = 0
+    for slot in range(30):
+        left, gone = planned(recipe, GROUND, slot), planned(replace(recipe, remnants="erase"), GROUND, slot)
+        before, after = (finish(scene, 0.5, 3.0) for scene in (left, gone))
+        np.testing.assert_array_equal(before.boxes, after.boxes)
+        one, other = render(left, source), render(gone, source)
+        changed = (one != other).any(2)
+        inside = np.zeros_like(changed)
+        for x1, y1, x2, y2 in gone.erased:
+            inside[max(0, int(y1) - 1) : int(np.ceil(y2)) + 1, max(0, int(x1) - 1) : int(np.ceil(x2)) + 1] = True
+            part = other[int(np.ceil(y1)) : int(y2), int(np.ceil(x1)) : int(x2)]
+            assert part.size == 0 or (part == part[0, 0]).all()
+        assert not (changed & ~inside).any()
+        for x1, y1, x2, y2 in np.floor(after.boxes).astype(int):
+            assert not changed[y1 + 2 : y2 - 1, x1 + 2 : x2 - 1].any()
+        erased += len(gone.erased)
+    assert erased > 10
