@@ -94,80 +94,14 @@ def hulls(outlines: NDArray[np.integer], boxes: NDArray[np.floating], matrices: 
     centre = (boxes[:, :2] + boxes[:, 2:]) * 0.5
     half = (boxes[:, 2:] - boxes[:, :2]) * 0.5
     linear = matrices[:, :2, :2]
-    middle = (linear @ centre[:, :, None])[:, :, 0] + matrices[:, :2, 2]
+    # Sums written out: for matrices this small they are twice as fast as a product of stacks.
+    middle = linear[:, :, 0] * centre[:, :1] + linear[:, :, 1] * centre[:, 1:] + matrices[:, :2, 2]
     spread = linear * half[:, None, :]  # the columns: where the half axes go
-    corners = spread @ _CORNERS[outlines]
+    unit = _CORNERS[outlines]
+    corners = spread[:, :, :1] * unit[:, None, 0] + spread[:, :, 1:] * unit[:, None, 1]
     low, high = corners.min(2), corners.max(2)
     round_ = outlines == _ELLIPSE
     if round_.any():
         reach = np.hypot(spread[:, :, 0], spread[:, :, 1])
         low, high = np.where(round_[:, None], -reach, low), np.where(round_[:, None], reach, high)
     return np.concatenate([middle + low, middle + high], axis=1)
-
-
-def area(points: Array) -> float:
-    """Area of a simple polygon (K, 2), positive whatever its direction; the shoelace formula.
-
-    >>> area(np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 3.0], [0.0, 3.0]]))
-    6.0
-    """
-    return abs(_signed_area(points)) if len(points) >= 3 else 0.0
-
-
-def clipped(points: Array, box: NDArray[np.floating]) -> Array:
-    """The part of a convex polygon inside an axis-aligned box (4,).
-
-    >>> clipped(np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]]), np.array([0.0, 0.0, 2.0, 2.0])).max(0).tolist()
-    [2.0, 2.0]
-    """
-    x1, y1, x2, y2 = (float(v) for v in box)
-    for a, b, c in ((1.0, 0.0, -x1), (-1.0, 0.0, x2), (0.0, 1.0, -y1), (0.0, -1.0, y2)):
-        points = clip(points, a, b, c)
-    return points
-
-
-def without(pieces: list[Array], cover: Array) -> list[Array]:
-    """Convex pieces less a convex cover, again as convex pieces.
-
-    Each side of the cover cuts off what lies outside it; what is inside all sides is dropped.
-    """
-    sign = 1.0 if _signed_area(cover) > 0 else -1.0
-    left: list[Array] = []
-    for piece in pieces:
-        inside = piece
-        for i in range(len(cover)):
-            (x1, y1), (x2, y2) = cover[i], cover[(i + 1) % len(cover)]
-            a, b = -(y2 - y1) * sign, (x2 - x1) * sign
-            c = -(a * x1 + b * y1)
-            outside = clip(inside, -a, -b, -c)
-            if area(outside) > 1e-9:
-                left.append(outside)
-            inside = clip(inside, a, b, c)
-            if len(inside) < 3:
-                break
-    return left
-
-
-def _signed_area(points: Array) -> float:
-    x, y = points[:, 0], points[:, 1]
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
-
-
-def clip(points: Array, a: float, b: float, c: float) -> Array:
-    """The part of a convex polygon (K, 2) where a x + b y + c >= 0 (Sutherland and Hodgman, 1974)."""
-    if len(points) == 0:
-        return points
-    side = points @ np.array([a, b]) + c
-    if (side >= 0).all():
-        return points
-    if (side < 0).all():
-        return points[:0]
-    kept: list[Array] = []
-    for i in range(len(points)):
-        j = (i + 1) % len(points)
-        if side[i] >= 0:
-            kept.append(points[i])
-        if (side[i] >= 0) != (side[j] >= 0):
-            share = side[i] / (side[i] - side[j])
-            kept.append(points[i] + share * (points[j] - points[i]))
-    return np.array(kept)

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detaug.outline import Array, clipped, inverse, moved
+from detaug.clipping import clipped
+from detaug.outline import Array, inverse, moved
 from detaug.render.coverage import coverage
 from detaug.render.effects import run
 from detaug.render.noise import add_noise
@@ -105,10 +106,10 @@ def _tile(canvas: Canvas, picture: Picture, region: tuple[int, int, int, int], m
         return
     part, matrix = _part(picture, window, matrix, halvings)
     corners = np.array([[0, 0], [part.shape[1], 0], [part.shape[1], part.shape[0]], [0, part.shape[0]]], float)
-    seen = clipped(moved(corners, matrix), np.array([0, 0, width, height], float))
+    seen = clipped([(x, y) for x, y in moved(corners, matrix).tolist()], (0.0, 0.0, float(width), float(height)))
     if len(seen) < 3:
         return
-    x1, y1, x2, y2 = _pixels_round(seen, width, height)
+    x1, y1, x2, y2 = _pixels_round(np.array(seen), width, height)
     view = canvas[y1:y2, x1:x2]
     cv2.warpAffine(
         part,

@@ -5,8 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detaug.outline import Array, area, clipped, moved, polygon, without
+from detaug.clipping import Points, area, clipped, without
+from detaug.outline import UNIT_POLYGONS, Array, Outline
 from detaug.scenes.scene import Role, Scene
+
+# For cutting, an ellipse has 64 corners; for what covers it, 16 are enough, as its own area is counted from the same.
+CORNERS: dict[int, Points] = {code: [(x, y) for x, y in p.tolist()] for code, p in UNIT_POLYGONS.items()}
+COARSE = CORNERS | {int(Outline.ELLIPSE): CORNERS[Outline.ELLIPSE][::4]}
+CORNERS_AREA = {code: area(points) for code, points in CORNERS.items()}
+COARSE_AREA = {code: area(points) for code, points in COARSE.items()}
+_TILE = int(Role.TILE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,35 +73,48 @@ def measured(scene: Scene) -> tuple[Array, Array]:
     height, width = scene.size
     canvas = np.array([0, 0, width, height], float)
     boxes = scene.hulls()
-    share = np.ones(len(boxes))
-    region = scene.region[scene.layer]
-    in_region = _inside(scene.box, region)
-    in_canvas = _inside(boxes, canvas[None])
+    in_region, in_canvas = _inside(scene.box, scene.region[scene.layer]), _inside(boxes, canvas[None])
     outside = np.asarray(((boxes[:, 2:] <= 0) | (boxes[:, :2] >= canvas[2:])).any(1), bool)
-    share[outside] = 0
     covers = _covers(scene)
-    for i in np.flatnonzero(~outside):
-        layer = scene.layer[i]
-        on_top = [c for top, hull, c in covers if _meets(scene, layer, top, boxes[i], hull)]
-        if in_region[i] and in_canvas[i] and not on_top:
-            continue
-        whole = polygon(scene.shape[i], scene.box[i])
-        part = whole if in_region[i] else clipped(whole, region[i])
-        part = moved(part, scene.matrix[layer])
-        full = area(moved(whole, scene.matrix[layer]))
-        if not in_canvas[i]:
-            part = clipped(part, canvas)
+    on_top = _on_top(scene, boxes, covers)
+    share = np.where(outside, 0.0, 1.0)
+    looked = np.flatnonzero(~outside & ~(in_region & in_canvas & ~on_top.any(1)))
+    for i in looked.tolist():
+        whole = bool(in_region[i] and in_canvas[i])
+        part = _seen(scene, i, whole, None if in_canvas[i] else (0.0, 0.0, float(width), float(height)))
         if len(part) < 3:
             share[i] = 0
             continue
-        if not (in_region[i] and in_canvas[i]):
-            boxes[i, :2], boxes[i, 2:] = part.min(0), part.max(0)
+        if not whole:
+            across, down = zip(*part, strict=True)
+            boxes[i] = min(across), min(down), max(across), max(down)
         pieces = [part]
-        for cover in on_top:
-            pieces = without(pieces, cover)
-        share[i] = sum(area(p) for p in pieces) / full if full > 0 else 0
-    np.clip(boxes, 0, np.tile(canvas[2:], 2), out=boxes)
-    return boxes, share
+        for top in np.flatnonzero(on_top[i]).tolist():
+            pieces = without(pieces, covers[top].points)
+        full = _full_area(scene, i, whole)
+        share[i] = sum(area(piece) for piece in pieces) / full if full > 0 else 0
+    return np.minimum(np.maximum(boxes, 0), np.tile(canvas[2:], 2)), np.minimum(share, 1)
+
+
+def _seen(scene: Scene, i: int, whole: bool, canvas: tuple[float, float, float, float] | None) -> Points:
+    """The part of an object inside its layer's region and the canvas, in canvas pixels."""
+    x1, y1, x2, y2 = scene.box[i].tolist()
+    x, y, a, b = (x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2
+    layer = scene.layer[i]
+    points = [(x + a * u, y + b * v) for u, v in (COARSE if whole else CORNERS)[int(scene.shape[i])]]
+    if not whole:
+        points = clipped(points, scene.region[layer].tolist())
+    (m, n, s), (o, p, t) = scene.matrix[layer, :2].tolist()
+    points = [(m * u + n * v + s, o * u + p * v + t) for u, v in points]
+    return points if canvas is None else clipped(points, canvas)
+
+
+def _full_area(scene: Scene, i: int, whole: bool) -> float:
+    """The area of the polygon that stands for the whole object, in canvas pixels."""
+    x1, y1, x2, y2 = scene.box[i].tolist()
+    (m, n), (o, p) = scene.matrix[scene.layer[i], :2, :2].tolist()
+    unit = (COARSE_AREA if whole else CORNERS_AREA)[int(scene.shape[i])]
+    return float(unit * (x2 - x1) * (y2 - y1) / 4 * abs(m * p - n * o))
 
 
 def _inside(boxes: Array, around: Array) -> NDArray[np.bool_]:
@@ -103,20 +124,32 @@ def _inside(boxes: Array, around: Array) -> NDArray[np.bool_]:
     return np.asarray((low & high).all(1), bool)
 
 
-def _covers(scene: Scene) -> list[tuple[int, Array, Array]]:
-    """Each paste's layer, canvas hull and canvas polygon."""
+@dataclass(frozen=True, slots=True)
+class _Cover:
+    """A pasted layer, its canvas hull and its outline on the canvas."""
+
+    layer: int
+    hull: tuple[float, float, float, float]
+    points: Points
+
+
+def _covers(scene: Scene) -> list[_Cover]:
     found = []
-    for layer in np.flatnonzero(scene.role == Role.PASTE):
-        points = moved(polygon(scene.outline[layer], scene.region[layer]), scene.matrix[layer])
-        found.append((int(layer), np.concatenate([points.min(0), points.max(0)]), points))
+    for layer in np.flatnonzero(scene.role != _TILE).tolist():
+        x1, y1, x2, y2 = scene.region[layer].tolist()
+        x, y, a, b = (x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2
+        (m, n, s), (o, p, t) = scene.matrix[layer, :2].tolist()
+        source = [(x + a * u, y + b * v) for u, v in COARSE[int(scene.outline[layer])]]
+        points = [(m * u + n * v + s, o * u + p * v + t) for u, v in source]
+        across, down = zip(*points, strict=True)
+        found.append(_Cover(layer, (min(across), min(down), max(across), max(down)), points))
     return found
 
 
-def _meets(scene: Scene, layer: int, top: int, box: Array, hull: Array) -> bool:
-    """Whether layer `top` lies over an object of `layer`: later, in the same group, and their boxes meet."""
-    return bool(
-        top > layer
-        and scene.group[top] == scene.group[layer]
-        and (box[:2] < hull[2:]).all()
-        and (hull[:2] < box[2:]).all()
-    )
+def _on_top(scene: Scene, boxes: Array, covers: list[_Cover]) -> NDArray[np.bool_]:
+    """(N, covers) whether a cover lies over an object: later, in the same group, and their boxes meet."""
+    layer = np.array([c.layer for c in covers], np.int64)
+    hull = np.array([c.hull for c in covers]).reshape(-1, 4)
+    meets = (boxes[:, None, :2] < hull[:, 2:]) & (hull[:, :2] < boxes[:, None, 2:])
+    own = scene.layer[:, None]
+    return np.asarray(meets[..., 0] & meets[..., 1] & (layer > own) & (scene.group[layer] == scene.group[own]))

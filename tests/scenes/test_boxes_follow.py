@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from detaug.outline import Outline, area, moved, polygon
+from detaug.clipping import area
+from detaug.outline import Outline, moved, polygon
 from detaug.scenes.affine import Affine
 from detaug.scenes.colour import Colour
 from detaug.scenes.crop import Crop
@@ -117,7 +118,8 @@ def test_visible_shares_agree_with_counted_pixels() -> None:
         # Ellipses are painted by their equation, not by the polygon that the plan clips.
         seen = pixels_by_label(enlarged(scene, 6), paint, small)
         for i in np.flatnonzero([(scene.origin == o).sum() == 1 for o in scene.origin]):
-            full = 36 * area(moved(polygon(int(scene.shape[i]), scene.box[i]), scene.matrix[scene.layer[i]]))
+            points = moved(polygon(int(scene.shape[i]), scene.box[i]), scene.matrix[scene.layer[i]])
+            full = 36 * area([(x, y) for x, y in points.tolist()])
             if full > 5000:
                 differences.append(abs(seen.get(int(scene.origin[i]), 0) / full - share[i]))
     assert len(differences) > 30
