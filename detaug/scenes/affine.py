@@ -17,7 +17,7 @@ class Affine(Operation):
     """Turn, scale, shear and shift the scene about its centre.
 
     Attributes:
-        degrees_range: turn; bounded by the least turning limit among the classes in view.
+        degrees_range: turn; bounded by what the classes in view may still be turned.
         scale_range: scale; not so small that a sign of 8 or more pixels comes out under 8.
         shear_range: degrees, drawn for each axis.
         shift_range: share of the canvas, drawn for each axis.
@@ -36,7 +36,7 @@ class Affine(Operation):
         shear = within(self.shear_range, rng), within(self.shear_range, rng)
         shift = within(self.shift_range, rng), within(self.shift_range, rng)
         if len(scene.label):
-            limit = float(stage.catalog.classes.turn[scene.label].min())
+            limit = max(float((stage.catalog.classes.turn[scene.label] - _turned(scene)[scene.layer]).min()), 0.0)
             degrees = min(max(degrees, -limit), limit)
             scale = max(scale, _least_scale(scene))
         height, width = scene.size
@@ -44,6 +44,13 @@ class Affine(Operation):
         seen = moved(np.array([[0, 0], [width, 0], [width, height], [0, height]], float), inverse(matrix))
         reach = max(-seen.min(), (seen.max(0) - [width, height]).max(), 0.0)
         return widened(scene, stage, float(reach)).moved(matrix)
+
+
+def _turned(scene: Scene) -> Array:
+    """(L,) degrees that each layer is turned already, either way; a mirrored one is compared with its mirror image."""
+    along = scene.matrix[:, :2, 0] * np.sign(np.linalg.det(scene.matrix[:, :2, :2]))[:, None]
+    turned: Array = np.abs(np.degrees(np.arctan2(along[:, 1], along[:, 0])))
+    return turned
 
 
 def _least_scale(scene: Scene) -> float:

@@ -86,9 +86,9 @@ def _inside(boxes: Array, around: Array) -> NDArray[np.bool_]:
 
 
 def _covers(scene: Scene) -> list[tuple[int, Array, Array]]:
-    """Each paste's layer, canvas hull and canvas polygon."""
+    """Each pasted layer's index, canvas hull and canvas polygon."""
     found = []
-    for layer in np.flatnonzero(scene.role == Role.PASTE):
+    for layer in np.flatnonzero(scene.role != Role.TILE):
         points = moved(polygon(scene.outline[layer], scene.region[layer]), scene.matrix[layer])
         found.append((int(layer), np.concatenate([points.min(0), points.max(0)]), points))
     return found

@@ -34,7 +34,7 @@ class Flip(Operation):
         matrix = scene.matrix.copy()
         for layer in range(len(scene.image)):
             own = wanted[layer]
-            if scene.role[layer] == Role.PASTE:
+            if scene.role[layer] != Role.TILE:
                 host = scene.host[layer]
                 # The host's mirroring turned the donor's picture as well: undo that where it is not wanted.
                 if wanted[host]:

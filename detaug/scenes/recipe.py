@@ -140,6 +140,8 @@ def _value(hint: Any, value: Any, source: str, where: str) -> Any:
     origin = typing.get_origin(hint) or hint
     if origin is tuple and isinstance(value, list) and all(_number(v) for v in value):
         return tuple(value)
+    if origin is int and type(value) is int:
+        return value
     if origin is float and _number(value):
         return float(value)
     if origin is dict and isinstance(value, dict) and all(_number(v) for v in value.values()):

@@ -23,6 +23,16 @@ class Role(IntEnum):
 
     TILE = 0
     PASTE = 1
+    DECOY = 2
+
+
+class Blend(IntEnum):
+    """How a pasted layer's edge passes into what lies beneath."""
+
+    HARD = 0
+    FEATHER = 1
+    GAUSSIAN = 2
+    POISSON = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,9 @@ class Scene:
         free: (L, 4) bool, whether that side may be moved outwards to show more of the image.
         group: (L,) uint8, index into `opacity`.
         host: (L,) int64, the layer a paste was placed in; a tile names itself.
+        gain: (L, 3) float32, factor on the layer's red, green and blue before it is joined.
+        blend: (L,) uint8 `Blend` of a pasted layer's edge.
+        soft: (L,) float32, canvas pixels: the ramp's width, or the Gaussian's sigma.
         opacity: one share per group; the first group is the ground and has 1.
         box: (N, 4) float64, the whole object in SOURCE pixels of its layer.
         layer: (N,) int64.
@@ -97,6 +110,9 @@ class Scene:
     free: NDArray[np.bool_]
     group: NDArray[np.uint8]
     host: NDArray[np.int64]
+    gain: NDArray[np.float32]
+    blend: NDArray[np.uint8]
+    soft: NDArray[np.float32]
     opacity: tuple[float, ...]
     box: Array
     layer: NDArray[np.int64]
@@ -122,7 +138,7 @@ class Scene:
         return np.flatnonzero(self.role == Role.TILE)
 
 
-_PER_LAYER = ("image", "region", "matrix", "role", "outline", "under", "free", "group", "host")
+_PER_LAYER = ("image", "region", "matrix", "role", "outline", "under", "free", "group", "host", "gain", "blend", "soft")
 _PER_OBJECT = ("box", "layer", "label", "shape", "origin")
 
 
@@ -178,6 +194,9 @@ def scene_of(catalog: Catalog, row: int, size: tuple[int, int], draw: Draw) -> S
         free=np.zeros((1, 4), bool),
         group=np.zeros(1, np.uint8),
         host=np.zeros(1, np.int64),
+        gain=np.ones((1, 3), np.float32),
+        blend=np.zeros(1, np.uint8),
+        soft=np.zeros(1, np.float32),
         opacity=(1.0,),
         box=boxes.astype(np.float64),
         layer=np.zeros(len(boxes), np.int64),

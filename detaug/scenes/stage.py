@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from detaug.draws.balance import Order
 from detaug.draws.donors import Donors
 from detaug.draws.draw import Draw, Streams
+from detaug.draws.places import Places
 from detaug.readers.catalog import Catalog
+from detaug.scenes.light import Light
 from detaug.scenes.scene import Scene, scene_of
 
 
@@ -24,6 +26,8 @@ class Stage:
         weights: (C,) how much each class is sought when a window is chosen.
         donors: what may be pasted.
         streams: the random numbers.
+        places: where pastes may stand.
+        light: the light of the images, or None where it is not known.
         replaced: images that turned out to be broken and the rows that stand in for them.
     """
 
@@ -33,6 +37,8 @@ class Stage:
     weights: NDArray[np.float64]
     donors: Donors
     streams: Streams
+    places: Places = field(default_factory=Places.uniform)
+    light: Light | None = None
     replaced: Mapping[int, int] = field(default_factory=dict)
 
     def base(self, row: int, draw: Draw) -> Scene:
