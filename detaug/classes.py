@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from detaug.errors import InputError
+from detaug.naming import Naming, check_row
 from detaug.outline import Outline
 
 NEVER = -1
@@ -47,7 +47,7 @@ class ClassTable:
         Names without a row are rectangles that are never mirrored and may turn by 180 degrees.
 
         Raises:
-            InputError: an outline or mirror rule that is not known, or a partner that is not a class or does not agree.
+            InputError: an outline, mirror rule or turn that is not known, or a partner that is no class or disagrees.
         """
         index = {name: i for i, name in enumerate(names)}
         if len(index) != len(names):
@@ -57,16 +57,11 @@ class ClassTable:
         mirror = np.full(len(names), NEVER, np.int32)
         turn = np.full(len(names), 180, np.float32)
         for name, row in rows.items():
-            unknown = set(row) - {"outline", "mirror", "turn"}
-            if unknown:
-                raise InputError(f"{source}: class {name!r} has the unknown key {sorted(unknown)[0]!r}.")
+            check_row(name, row, source)
             if name not in index:
                 continue
             i = index[name]
-            shape = str(row.get("outline", "rectangle"))
-            if shape.upper() not in Outline.__members__:
-                raise InputError(f"{source}: class {name!r} has the unknown outline {shape!r}.")
-            outline[i] = Outline[shape.upper()]
+            outline[i] = Outline[str(row.get("outline", "rectangle")).upper()]
             turn[i] = float(row.get("turn", 180))
             mirror[i] = _mirror(name, str(row.get("mirror", "never")), index, rows, source)
         return cls(tuple(names), outline, mirror, turn)
@@ -78,40 +73,61 @@ class ClassTable:
         Raises:
             InputError: the file is missing or is not a table of classes.
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{path}: the class table cannot be read ({error.strerror}).") from error
-        return cls._parse(text, str(path), names)
+        return cls._named(_read(path), names)
 
     @classmethod
     def builtin(cls, name: str, names: Sequence[str] | None = None) -> "ClassTable":
-        """A table that comes with the package, such as `road_signs`."""
-        file = resources.files("detaug") / "tables" / f"{name}.yaml"
-        return cls._parse(file.read_text(encoding="utf-8"), f"tables/{name}.yaml", names)
+        """A table that comes with the package, such as `road_signs`; without `names` those that have their own row."""
+        return cls._named(_builtin(name), names)
 
     @classmethod
     def known(cls, names: Sequence[str]) -> "ClassTable":
-        """The table of the package that knows most of these names, each in its spelling; plain where none does."""
+        """The table of the package that knows most of these names, each in its spelling; plain where none does.
+
+        A table must know more than half of them, and a closed list must have a third of its own among them: a few
+        words that many datasets use, such as `stop` and `one_way`, do not mean the same signs everywhere. Between
+        equals the table counts that names more of them itself, and then the one with fewer rows.
+        """
+        best, most = None, (len(names) // 2, 0, 0)
         folder = resources.files("detaug") / "tables"
-        tables = sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".yaml"))
-        best, most = None, 0
-        for table in tables:
-            shared = len(set(cls.builtin(table).names) & set(names))
-            if 2 * shared > len(names) and shared > most:
-                best, most = table, shared
-        return cls.plain(names) if best is None else cls.builtin(best, names)
+        for table in sorted(file.name for file in folder.iterdir() if file.name.endswith(".yaml")):
+            naming = _builtin(table.removesuffix(".yaml"))
+            own = sum(name in naming.rows for name in names)
+            shared = sum(naming.row(name) is not None for name in names) if naming.patterns else own
+            typical = bool(naming.patterns) or 3 * own >= len(naming.rows)
+            if typical and shared > len(names) // 2 and (shared, own, -len(naming.rows)) > most:
+                best, most = naming, (shared, own, -len(naming.rows))
+        return cls.plain(names) if best is None else cls._named(best, names)
 
     @classmethod
-    def _parse(cls, text: str, source: str, names: Sequence[str] | None) -> "ClassTable":
-        try:
-            rows = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"{source}: the class table is not valid YAML.") from error
-        if not isinstance(rows, dict) or not all(isinstance(r, dict) for r in rows.values()):
-            raise InputError(f"{source}: a class table maps each class name to its outline, mirror and turn.")
-        rows = {str(name): row for name, row in rows.items()}
-        return cls.build(list(rows) if names is None else names, rows, source)
+    def _named(cls, naming: Naming, names: Sequence[str] | None) -> "ClassTable":
+        names = list(naming.rows) if names is None else names
+        return cls.build(names, naming.resolved(names), naming.source)
+
+
+def names_in_table(path: str | Path, names: Sequence[str]) -> list[str]:
+    """Those of `names` that a table's file knows, by a row or by a pattern.
+
+    Raises:
+        InputError: the file is missing or is not a table of classes.
+    """
+    naming = _read(path)
+    return [name for name in names if naming.row(name) is not None]
+
+
+def _read(path: str | Path) -> Naming:
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: the class table cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise InputError(f"{path}: the class table is not UTF-8 text.") from error
+    return Naming.parse(text, str(path))
+
+
+def _builtin(name: str) -> Naming:
+    file = resources.files("detaug") / "tables" / f"{name}.yaml"
+    return Naming.parse(file.read_text(encoding="utf-8"), f"tables/{name}.yaml", own=True)
 
 
 def _mirror(name: str, rule: str, index: Mapping[str, int], rows: Mapping[str, Mapping[str, Any]], source: str) -> int:

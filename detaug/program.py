@@ -18,6 +18,7 @@ from pytorch_lightning.loggers import CSVLogger
 from detaug.batches.datamodule import SignData
 from detaug.errors import InputError
 from detaug.learning.module import SignDetector
+from detaug.reports.exposure_file import ExposureFile
 from detaug.reports.run_folder import RunFolder
 
 _RUN = "DETAUG_RUN"  # tells the processes that Lightning starts which run folder the first one took
@@ -43,7 +44,7 @@ class Program(LightningCLI):
             args=args,
             seed_everything_default=0,
             auto_configure_optimizers=False,
-            trainer_defaults={"callbacks": [RunFolder()], "log_every_n_steps": 10},
+            trainer_defaults={"callbacks": [RunFolder(), ExposureFile()], "log_every_n_steps": 10},
             parser_kwargs={"description": "Train and score traffic-sign detectors."},
         )
 

@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 
 from detaug.batches.page import read_page
+from detaug.classes import ClassTable
 from detaug.cli import main
 from detaug.draws.balance import Balance
 from detaug.errors import InputError
-from detaug.readers.check import FEW, check
+from detaug.readers.check.boxes import FEW
+from detaug.readers.check.check import check
 from detaug.readers.drawn import dataset
 from detaug.readers.image import decode
 from detaug.scenes.flip import Flip
 from detaug.scenes.mosaic import Mosaic
 from detaug.scenes.recipe import Recipe
 from tests.readers.making import voc
+from tests.readers.textures import all_different
 
 BOX = (5, 5, 25, 25)
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -34,7 +37,7 @@ data:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     voc(tmp_path / "set" / "train", {f"a{i}": [("stop", BOX)] for i in range(FEW)})
-    return voc(tmp_path / "set" / "val", {"b": [("stop", BOX)]}).parent
+    return all_different(voc(tmp_path / "set" / "val", {"b": [("stop", BOX)]}).parent)
 
 
 def test_a_sound_dataset_gives_0_and_findings_give_1(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,6 +55,31 @@ def test_json_is_all_of_stdout_and_counts_agree(root: Path, capsys: pytest.Captu
     assert (content["images"], content["boxes"]) == (report.images, report.boxes) == (FEW + 1, FEW + 1)
     assert content["splits"] == report.splits
     assert content["classes"] == report.classes
+
+
+def test_fast_leaves_the_pixels_out(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = root / "train" / "images" / "a0.jpg"
+    file.write_bytes(file.read_bytes()[:-50] + b"\xff\xd9")
+    assert main(["check", str(root), "--fast"]) == 0
+    assert "pixels: not looked at" in capsys.readouterr().out
+    assert main(["check", str(root)]) == 1
+    assert "truncated-image: 1" in capsys.readouterr().out
+
+
+def test_a_proposed_table_is_one_that_can_be_used(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = root.parent / "table.yaml"
+    assert main(["check", str(root), "--propose", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["boxes"] == FEW + 1
+    assert ClassTable.from_yaml(out).names == ("stop",)
+    assert main(["check", str(root), "--classes", str(out)]) == 0
+    out.write_text("mine")
+    assert main(["check", str(root), "--propose", str(out)]) == 2
+    assert str(out) in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    assert main(["check", str(root), "--propose", str(out), "--force"]) == 0
+    assert str(out) in capsys.readouterr().out
+    assert ClassTable.from_yaml(out).names == ("stop",)
+    assert main(["check", str(root), "--propose", str(root), "--force"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from detaug.draws.balance import Balance, Order, rare_classes
-from detaug.draws.donors import Donors
-from detaug.draws.draw import Draw, Streams
-from detaug.errors import InputError
+from detaug.draws.balance import Balance
+from detaug.draws.draw import Draw
 from detaug.readers.catalog import Catalog
+from detaug.readers.colours import Colours
 from detaug.render.cpu import render
 from detaug.render.source import BrokenImage, Source
 from detaug.sample import Sample
 from detaug.scenes.finish import Visible, finish
+from detaug.scenes.ground import ground
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Scene
-from detaug.scenes.stage import Stage
 
 _STAND_INS = 20
 
@@ -52,6 +48,8 @@ class Augmenter:
         length: samples in an epoch; None is the number of images.
         cache_bytes: bound on the decoded images kept in memory; None is unbounded.
         on_bad_image: `skip` replaces an image that cannot be decoded, the same on every rank; `error` raises.
+        colours: what `detaug.readers.colours.colours_of` measured, so that pastes get their host's light; None leaves
+            them as they are.
 
     Raises:
         InputError: the catalog has no image, or a name in `rare` is no class.
@@ -74,26 +72,17 @@ class Augmenter:
         length: int | None = None,
         cache_bytes: int | None = None,
         on_bad_image: str = "skip",
+        colours: Colours | None = None,
     ) -> None:
-        if len(catalog) == 0:
-            raise InputError(f"{catalog.root}: there is no image to augment.")
-        canvas = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-        balance = balance or Balance(threshold=0)
-        factors = balance.image_factors(catalog)
+        planned = ground(catalog, recipe, size, seed, balance=balance, rare=rare, length=length, colours=colours)
         self.catalog = catalog
-        self.recipe = recipe
+        self.recipe = planned.recipe
+        self.stage = planned.stage
+        self.solution = planned.solution
         self.seed = seed
         self.on_bad_image = on_bad_image
-        self.order = Order(factors, seed, length or len(catalog))
-        self.source = Source(catalog, canvas, cache_bytes)
-        self.stage = Stage(
-            catalog=catalog,
-            size=canvas,
-            order=self.order,
-            weights=balance.class_factors(catalog),
-            donors=Donors.of(catalog, rare_mask(catalog, rare)),
-            streams=Streams(seed),
-        )
+        self.order = self.stage.order
+        self.source = Source(catalog, self.stage.size, cache_bytes)
         self._items: tuple[int, list[int]] = (-1, [])
 
     def __len__(self) -> int:
@@ -145,17 +134,3 @@ class Augmenter:
         while stand_in in broken:
             stand_in = (stand_in + 1) % len(self.catalog)
         return {row: stand_in if old == error.row else old for row, old in replaced.items()} | {error.row: stand_in}
-
-
-def rare_mask(catalog: Catalog, names: Sequence[str] | None) -> NDArray[np.bool_]:
-    """(C,) the rare classes: those named, or those that are rare by count.
-
-    Raises:
-        InputError: a name is no class of the catalog.
-    """
-    if names is None:
-        return rare_classes(catalog)
-    for name in names:
-        if name not in catalog.classes.names:
-            raise InputError(f"data.rare names {name!r}, which is no class; there are {list(catalog.classes.names)}.")
-    return np.array([n in names for n in catalog.classes.names], bool)

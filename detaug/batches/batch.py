@@ -20,6 +20,7 @@ class Batch:
             for evaluation, where the whole image is shown.
         sizes: (B, 2) int64, height and width of the original image.
         broken: (K,) int64, rows that could not be decoded while this batch was made, and had a stand-in.
+        came: (N,) uint8, where each box came from, as `detaug.scenes.exposure.Came`; empty for evaluation.
     """
 
     images: Tensor
@@ -30,6 +31,7 @@ class Batch:
     fits: Tensor
     sizes: Tensor
     broken: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    came: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.uint8))
 
     def __len__(self) -> int:
         return len(self.images)

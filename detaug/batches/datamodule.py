@@ -11,22 +11,26 @@ from pytorch_lightning import LightningDataModule
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
-from detaug.batches.augmenter import Augmenter, rare_mask
+from detaug.batches.augmenter import Augmenter
 from detaug.batches.batch import Batch
 from detaug.batches.broken import BrokenImages
 from detaug.batches.dataset import LateLoader, SignDataset, WholeImages, collate
 from detaug.batches.mirroring import mirroring
-from detaug.batches.parts import Parts, divided, fingerprint
-from detaug.draws.balance import Balance
+from detaug.batches.parts import Parts, divided, fingerprint, split_codes, with_file
+from detaug.batches.shown import Shown
+from detaug.draws.balance import Balance, rare_mask
 from detaug.draws.sampler import DrawSampler, ShareSampler
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog, Split
-from detaug.readers.read import read
+from detaug.readers.colours import Colours, colours_of
+from detaug.readers.read import read, reading
 from detaug.scenes.recipe import Recipe
 
 EVALUATIONS = {"sanity_check": "validate"}  # Lightning's stages that have another name here
 
 _SIZE = 640
+
+Format = Literal["auto", "voc", "coco", "yolo", "gtsdb", "tt100k", "mtsd", "lisa", "drawn", "images"]
 
 
 class SignData(LightningDataModule):
@@ -34,7 +38,7 @@ class SignData(LightningDataModule):
 
     Args:
         root: the dataset's folder; the default is made by drawing.
-        format: auto, voc, coco, yolo, drawn, or images for a folder of pictures to predict on.
+        format: auto, voc, coco, yolo, gtsdb, tt100k, mtsd, lisa, drawn, or images for pictures to predict on.
         classes: a class table's file; without it a built-in table that knows the names.
         recipe: the augmentation.
         balance: how much more often images of rare classes are shown; null shows all equally often.
@@ -47,6 +51,7 @@ class SignData(LightningDataModule):
         workers: worker processes; null is one per core but one, at most 8.
         cache_gb: memory for decoded images, in all worker processes of this rank together; null is unbounded.
         seed: of splits, order and augmentation.
+        splits: a file of image,split,group, as `detaug split` writes it, in place of the dataset's own splits.
         fold: K/N takes fold K of N grouped, stratified folds over training and validation together as validation.
         val_share: share of validation where the dataset has none.
         closing_share: share of the planned epochs, the last ones, without mosaic, mixup and paste.
@@ -57,7 +62,7 @@ class SignData(LightningDataModule):
     def __init__(
         self,
         root: str = "data/drawn",
-        format: Literal["auto", "voc", "coco", "yolo", "drawn", "images"] = "auto",
+        format: Format = "auto",
         classes: str | None = None,
         recipe: Recipe = Recipe(),  # noqa: B008
         balance: Balance | None = None,
@@ -70,6 +75,7 @@ class SignData(LightningDataModule):
         workers: int | None = None,
         cache_gb: float | None = 4.0,
         seed: int = 0,
+        splits: str | None = None,
         fold: str | None = None,
         val_share: float = 0.2,
         closing_share: float = 0.15,
@@ -86,10 +92,11 @@ class SignData(LightningDataModule):
         self.epoch_length = epoch_length
         self.workers = min(8, max(1, (os.cpu_count() or 2) - 1)) if workers is None else workers
         self.cache_gb, self.seed = cache_gb, seed
-        self.fold, self.val_share = fold, val_share
+        self.splits, self.fold, self.val_share = splits, fold, val_share
         self.closing_share, self.mix_until_epoch = closing_share, mix_until_epoch
         self.on_bad_image: Literal["skip", "error"] = on_bad_image
         self.broken = BrokenImages(root)
+        self.shown = Shown()
         self._given: Catalog | None = None
         self._parts: Parts | None = None
         self._sampler: DrawSampler | None = None
@@ -99,12 +106,20 @@ class SignData(LightningDataModule):
     def parts(self) -> Parts:
         """The dataset and its splits; read once."""
         if self._parts is None:
-            self._given = self._given or read(self.root, self.format, self.classes)
+            self._given = self._given or with_file(self._read(), self.splits, self.fold)
             training = self.trainer is None or self.trainer.state.fn in (None, "fit")
+            given = self.splits is not None
             self._parts = Parts(
-                divided(self._given, self.fold, self.val_share, self.seed, training=training, past=self._training)
+                divided(self._given, self.fold, self.val_share, self.seed, training, self._training, given)
             )
         return self._parts
+
+    def _read(self) -> Catalog:
+        """Read the dataset, and say as what where the format was not told."""
+        found = reading(self.root, self.format, self.classes)
+        if self.format == "auto":
+            rank_zero_info(f"{self.root}: read as {found.format}: {found.reason}")
+        return found.catalog
 
     @property
     def catalog(self) -> Catalog:
@@ -186,7 +201,13 @@ class SignData(LightningDataModule):
             length=self.epoch_length,
             cache_bytes=self._cache_bytes(),
             on_bad_image=self.on_bad_image,
+            colours=self._colours(),
         )
+
+    def _colours(self) -> Colours | None:
+        """The light of the training images, measured at the first training with pastes; later ones find it."""
+        paste = self.recipe.paste
+        return None if paste is None or paste.p == 0 or paste.light == 0 else colours_of(self.part("train"))
 
     def _cache_bytes(self) -> int | None:
         return None if self.cache_gb is None else int(self.cache_gb * 2**30 / max(1, self.workers))
@@ -196,6 +217,9 @@ class SignData(LightningDataModule):
         augmenter = self.augmenter()
         if (sentence := mirroring(augmenter)) is not None:
             rank_zero_info(sentence)
+        if augmenter.solution is not None and (unreached := augmenter.solution.unreached):
+            listed = "" if len(unreached) == 1 else f" ({len(unreached)} classes; `detaug exposure` lists them)"
+            rank_zero_warn(f"data.balance is not reached for {unreached[0]}{listed}")
         world, rank = self._world()
         until = 10**6 if self.mix_until_epoch is None else self.mix_until_epoch
         self._sampler = DrawSampler(augmenter.order, self.batch_size, until, world, rank)
@@ -242,14 +266,16 @@ class SignData(LightningDataModule):
             self._sampler.mix_until_epoch = epoch
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002
-        """Count images that could not be decoded; end the run where they are too many.
+        """Count what is shown, and images that could not be decoded; end the run where these are too many.
 
         Raises:
             InputError: more than 1 % of the images are broken; they are listed.
         """
+        running = self.trainer.state.stage if self.trainer is not None else None
+        stage = "train" if running is None else str(running.value)
+        if stage == "train":
+            self.shown.add(batch, len(self.class_names))
         if len(batch.broken):
-            running = self.trainer.state.stage if self.trainer is not None else None
-            stage = "train" if running is None else str(running.value)
             catalog = self.part("train") if stage == "train" else self.eval_catalog(EVALUATIONS.get(stage, stage))
             self.broken.met({catalog.name(r) for r in batch.broken.tolist()}, len(self.catalog))
         return batch
@@ -259,6 +285,7 @@ class SignData(LightningDataModule):
         training = {
             "data": fingerprint(self.catalog),
             "fold": self.fold,
+            "splits": None if self.splits is None else split_codes(self.catalog),
             "val_share": self.val_share,
             "seed": self.seed,
             "rare": self.rare_names,

@@ -1,11 +1,12 @@
 """What the workers do: from an index to an item, from items to a batch."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -17,6 +18,7 @@ from detaug.readers.catalog import Catalog
 from detaug.render.cpu import render
 from detaug.render.source import BrokenImage, Source
 from detaug.sample import Sample
+from detaug.scenes.exposure import came
 from detaug.scenes.finish import finish
 from detaug.scenes.scene import fit_matrix, scene_of
 
@@ -31,6 +33,7 @@ class Item:
         fit: scale x, scale y, shift x, shift y from original to canvas pixels.
         size: height and width of the original.
         broken: rows that could not be decoded.
+        came: (N,) uint8 `Came` of each box, where it was planned; empty for evaluation.
     """
 
     sample: Sample
@@ -38,6 +41,7 @@ class Item:
     fit: tuple[float, float, float, float]
     size: tuple[int, int]
     broken: tuple[int, ...] = ()
+    came: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
 
 
 class SignDataset(Dataset[Item]):
@@ -54,7 +58,8 @@ class SignDataset(Dataset[Item]):
         draw = draw if isinstance(draw, Draw) else self.augmenter.draw(0, draw)
         made = self.augmenter.make(draw)
         height, width = self.augmenter.catalog.sizes[draw.item].tolist()
-        return Item(made.sample, draw.item, (1.0, 1.0, 0.0, 0.0), (height, width), made.broken)
+        origins = came(made.scene)[made.visible.objects]
+        return Item(made.sample, draw.item, (1.0, 1.0, 0.0, 0.0), (height, width), made.broken, origins)
 
 
 class WholeImages(Dataset[Item | None]):
@@ -125,6 +130,7 @@ def collate(items: Sequence[Item | None]) -> Batch:
         fits=torch.tensor([i.fit for i in present], dtype=torch.float32).reshape(-1, 4),
         sizes=torch.tensor([i.size for i in present], dtype=torch.int64).reshape(-1, 2),
         broken=torch.tensor([r for i in present for r in i.broken], dtype=torch.int64),
+        came=torch.from_numpy(np.concatenate([np.empty(0, np.uint8), *(i.came for i in present)])),
     )
 
 

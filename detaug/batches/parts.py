@@ -2,13 +2,16 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from detaug.errors import InputError
 from detaug.readers.catalog import Catalog, Split
 from detaug.readers.split import fold as fold_of
 from detaug.readers.split import parse_fold, with_splits
+from detaug.readers.split_file import with_split_file
 
 
 class Parts:
@@ -46,8 +49,27 @@ class Parts:
         return self.part(next((split.name.lower() for split in wanted if self.has(split)), "all"))
 
 
+def with_file(catalog: Catalog, splits: str | None, fold: str | None) -> Catalog:
+    """The catalog with the splits of a file, if there is one.
+
+    Raises:
+        InputError: a fold is asked for as well, or the file cannot be used.
+    """
+    if splits is None:
+        return catalog
+    if fold is not None:
+        raise InputError(f"data.fold {fold} and data.splits {splits} exclude each other: leave out one.")
+    return with_split_file(catalog, splits)
+
+
 def divided(
-    catalog: Catalog, fold: str | None, val_share: float, seed: int, training: bool, past: Mapping[str, Any]
+    catalog: Catalog,
+    fold: str | None,
+    val_share: float,
+    seed: int,
+    training: bool,
+    past: Mapping[str, Any],
+    given: bool = False,
 ) -> Catalog:
     """The catalog with its splits as given, by fold, or made.
 
@@ -59,8 +81,18 @@ def divided(
         training: whether a validation split is needed.
         past: what a checkpoint says of the data it was trained on: if it is this very data, it is divided as it was
             then, or images that were learnt would be scored.
+        given: the user's file says the splits, which then are neither changed nor completed.
+
+    Raises:
+        InputError: there is no such fold, or training has no validation image in the user's file.
     """
+    if given:
+        if training and not (catalog.splits == Split.VAL).any():
+            raise InputError(f"{catalog.root}: data.splits puts no image into val, and training needs some.")
+        return catalog
     known = past.get("data") == fingerprint(catalog)
+    if known and past.get("splits") is not None and fold is None:
+        return replace(catalog, splits=np.frombuffer(past["splits"].encode("ascii"), np.uint8) - ord("0"))
     if known:
         fold, val_share, seed = fold or past["fold"], past["val_share"], past["seed"]
     if fold is not None:
@@ -69,6 +101,11 @@ def divided(
     if (training or known) and not (catalog.splits == Split.VAL).any():
         return with_splits(catalog, val_share, seed)
     return catalog
+
+
+def split_codes(catalog: Catalog) -> str:
+    """The split of each image as a digit: what a checkpoint keeps of a file that may be lost or edited later."""
+    return bytes(catalog.splits + ord("0")).decode("ascii")
 
 
 def fingerprint(catalog: Catalog) -> str:

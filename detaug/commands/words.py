@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from detaug.errors import InputError
 from detaug.readers.catalog import Catalog, Split
 from detaug.readers.read import READERS, read
+from detaug.readers.split_file import with_split_file
 
 LARGEST = 2048  # side of a sample, pixels
 
@@ -20,12 +22,31 @@ def data_words() -> argparse.ArgumentParser:
     data.add_argument("--format", default="auto", help=f"auto, {', '.join(READERS)}; auto by default")
     data.add_argument("--classes", metavar="FILE", help="a class table; without it a built-in one that fits")
     data.add_argument("--follow-links", action="store_true", help="also read what links lead to outside of ROOT")
+    splits = "a file of image,split,group, as `detaug split` writes it, in place of the dataset's own splits"
+    data.add_argument("--splits", metavar="FILE", help=splits)
     return data
 
 
 def read_words(args: argparse.Namespace) -> Catalog:
     """The dataset that `data_words` name."""
-    return read(args.root, args.format, args.classes, follow_links=args.follow_links)
+    return divided(read(args.root, args.format, args.classes, follow_links=args.follow_links), args)
+
+
+def divided(catalog: Catalog, args: argparse.Namespace) -> Catalog:
+    """The dataset with the splits of the file that `data_words` name, if they name one."""
+    return catalog if args.splits is None else with_split_file(catalog, args.splits)
+
+
+def writable(path: Path, force: bool) -> None:
+    """Refuse a file that cannot be written.
+
+    Raises:
+        InputError: it is a folder, or something is there and `force` is not set.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder.")
+    if path.exists() and not force:
+        raise InputError(f"{path}: this file exists already; --force replaces it.")
 
 
 def part(catalog: Catalog, split: str) -> Catalog:
@@ -69,8 +90,3 @@ def share(text: str) -> float:
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"expected a share from 0 to below 1, not {text!r}")
     return value
-
-
-def out_file(text: str) -> Path:
-    """A file to be written."""
-    return Path(text)

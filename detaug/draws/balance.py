@@ -1,5 +1,6 @@
 """How often each image is shown, so that rare classes are learnt."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,17 +15,27 @@ RARE_SHARE = 1 / 8
 
 @dataclass(frozen=True, kw_only=True)
 class Balance:
-    """Repeat factors as in LVIS (Gupta et al., 2019).
+    """How often images and donors are shown: by repeat factors as in LVIS (Gupta et al., 2019), or solved for a goal.
+
+    With `floor` or `share`, repeat factors and donors' quotas are solved from what scenes show; `threshold` and `power`
+    are not used then.
 
     Attributes:
         threshold: share of images under which a class is repeated; 0 shows every image equally often.
         power: 0.5 repeats by the square root of the lack, 1 repeats until the share is reached.
-        most: bound on an image's repeat factor.
+        most: bound on an image's repeat factor; solved: on the slots of an epoch that are given to an image (of as
+            many slots as there are images, where the epoch is longer). As a partner it is shown in proportion.
+        floor: every class is to be visible at least this many times in an epoch.
+        share: every class is to have at least this share of all that is visible.
+        donor_most: no donor is tried more often in an epoch; for `floor` and `share`.
     """
 
     threshold: float = 0.5
     power: float = 0.5
     most: float = 8.0
+    floor: int | None = None
+    share: float | None = None
+    donor_most: int = 10
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
@@ -33,6 +44,19 @@ class Balance:
             raise InputError(f"balance.power lies between 0 and 1, not {self.power}.")
         if self.most < 1:
             raise InputError(f"balance.most is at least 1, not {self.most}.")
+        if self.floor is not None and self.share is not None:
+            raise InputError(f"balance takes a floor or a share, not both: {self.floor} and {self.share}.")
+        if self.floor is not None and (self.floor < 1 or self.floor != int(self.floor)):
+            raise InputError(f"balance.floor is a number of instances, at least 1, not {self.floor}.")
+        if self.share is not None and not 0 < self.share <= 0.5:
+            raise InputError(f"balance.share is a share of all instances, above 0 and at most 0.5, not {self.share}.")
+        if self.donor_most < 1 or self.donor_most != int(self.donor_most):
+            raise InputError(f"balance.donor_most is a whole number, at least 1, not {self.donor_most}.")
+
+    @property
+    def solved(self) -> bool:
+        """Whether a goal is stated, which `detaug.scenes.solver` solves for."""
+        return self.floor is not None or self.share is not None
 
     def class_factors(self, catalog: Catalog) -> NDArray[np.float64]:
         """(C,) repeat factor per class: max(1, (threshold / f) ** power), f its share of images; 1 if it has none."""
@@ -56,6 +80,20 @@ def rare_classes(catalog: Catalog) -> NDArray[np.bool_]:
     counts = catalog.class_counts()
     rare: NDArray[np.bool_] = (counts > 0) & (counts < RARE_SHARE * counts.max(initial=0))
     return rare
+
+
+def rare_mask(catalog: Catalog, names: Sequence[str] | None) -> NDArray[np.bool_]:
+    """(C,) the rare classes: those named, or those that are rare by count.
+
+    Raises:
+        InputError: a name is no class of the catalog.
+    """
+    if names is None:
+        return rare_classes(catalog)
+    for name in names:
+        if name not in catalog.classes.names:
+            raise InputError(f"data.rare names {name!r}, which is no class; there are {list(catalog.classes.names)}.")
+    return np.array([n in names for n in catalog.classes.names], bool)
 
 
 class Order:

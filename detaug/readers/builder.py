@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detaug.classes import ClassTable
+from detaug.classes import ClassTable, names_in_table
 from detaug.errors import Finding, InputError
 from detaug.readers.catalog import Catalog, Flag, Split, pack_names
 from detaug.readers.image import ImageError, header
@@ -41,6 +41,7 @@ class Builder:
         self._splits = bytearray()
         self._ids: list[int] = []
         self._stated: list[tuple[int, int] | None] = []
+        self._groups: list[str | None] = []
         self._faults: dict[int, tuple[str, str]] = {}
         self._rows: dict[str, int] = {}
         self._classes: dict[str | int, int] = {}
@@ -49,7 +50,14 @@ class Builder:
         self._findings: list[Finding] = []
         self._unread_images = self._unread_boxes = 0
 
-    def add_image(self, name: str, split: Split, image_id: object = None, stated: tuple[int, int] | None = None) -> int:
+    def add_image(
+        self,
+        name: str,
+        split: Split,
+        image_id: object = None,
+        stated: tuple[int, int] | None = None,
+        group: str | None = None,
+    ) -> int:
         """Take up an image by the name that the dataset gives it, relative to the root.
 
         Args:
@@ -57,23 +65,30 @@ class Builder:
             split: the part it belongs to.
             image_id: the dataset's own id; anything but a whole number gives the row.
             stated: height and width as the annotation has them, compared with the file's header.
+            group: what the images of one place share, such as their track; None where only the name can tell.
 
         Returns:
             The row for `add_box` and `spoil`.
         """
         row = len(self._names)
         clean = self.root.inside(name)
-        self._names.append(printable(clean or name))
+        if clean is not None and (spelled := self.root.spelled(clean)) != clean:
+            self.note("renamed-image", printable(clean), f"it is missing, {printable(spelled)} is used")
+            clean = spelled
+        shown = printable(clean or name.replace("\\", "/"))
+        self._names.append(shown)
         self._splits.append(split)
         whole = isinstance(image_id, int) and -_INT64 <= image_id < _INT64
         self._ids.append(image_id if whole and isinstance(image_id, int) else row)
         self._stated.append(stated)
+        self._groups.append(group)
         if clean is None:
             self.spoil(row, "path-outside", self.root.refusal(name))
-        elif clean != printable(clean):
+        elif clean != shown:
             self.spoil(row, "unreadable-name", "the file's name is not UTF-8")
-        elif self._rows.setdefault(clean, row) != row:
+        elif shown in self._rows:
             self.spoil(row, "doubled-image", "the image is named twice; the first is used")
+        self._rows.setdefault(shown, row)
         return row
 
     def spoil(self, row: int, kind: str, value: str) -> None:
@@ -85,7 +100,7 @@ class Builder:
 
         Args:
             row: what `add_image` returned.
-            label: the class name; a number where the dataset has no name for it, which loses the box.
+            label: the class name; a number where the dataset has no name for it, or nothing, which loses the box.
             box: x1 y1 x2 y2 in pixels or, if `normalised`, in shares; NaN for what is no number.
             place: the line or the number of the object, for findings.
             flags: what the annotation says beside the class.
@@ -104,14 +119,14 @@ class Builder:
 
     def names_seen(self) -> list[str]:
         """The class names of the boxes so far, sorted."""
-        return sorted(name for name in self._classes if isinstance(name, str))
+        return sorted(name for name in self._classes if isinstance(name, str) and name)
 
     def has_image(self, name: str) -> bool:
         """Whether an image of this clean name was taken up."""
         return name in self._rows
 
     def note_unnamed(self, names: Iterable[str]) -> None:
-        """Report image files that lie beside the named ones and that no annotation names, once per folder."""
+        """Report image files that lie in the dataset and that no annotation names, once per folder."""
         folders: dict[str, list[str]] = {}
         for name in names:
             if not self.has_image(self.root.inside(name) or name):
@@ -160,7 +175,7 @@ class Builder:
             flags=np.frombuffer(bytes(self._flags), np.uint8)[order],
             ids=np.array(self._ids, np.int64)[rows],
             splits=np.frombuffer(bytes(self._splits), np.uint8)[rows],
-            groups=groups_by_runs(image_names),
+            groups=_grouped(image_names, [self._groups[row] for row in rows]),
             findings=bounded(self._findings),
             has_images=has_images,
             images_in=len(sizes) + self._unread_images,
@@ -227,7 +242,7 @@ class Builder:
         for i in np.flatnonzero((faults != GOOD) & good[owners]):
             fault = Fault(faults[i])
             label = seen[self._labels[i]]
-            called = label if isinstance(label, str) else f"number {label}"
+            called = (label or "without a name") if isinstance(label, str) else f"number {label}"
             corners = " ".join(f"{value:.6g}" for value in raw[i])
             value = f"{self.unit} {self._places[i]}: class {called}, box {corners}"
             lost = int(fault is not Fault.CLIPPED_BOX)
@@ -253,11 +268,18 @@ def bounded(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(kept)
 
 
+def _grouped(names: Sequence[str], stated: Sequence[str | None]) -> NDArray[np.int32]:
+    """(M,) groups: the stated ones, and those that the names suggest where none is stated."""
+    runs = groups_by_runs(names)
+    seen: dict[int | str, int] = {}
+    keys = (int(run) if group is None else group for run, group in zip(runs, stated, strict=True))
+    return np.array([seen.setdefault(key, len(seen)) for key in keys], np.int32).reshape(len(names))
+
+
 def _table(names: Sequence[str], table: str | Path | None) -> ClassTable:
     if table is None:
         return ClassTable.known(names)
-    known = set(ClassTable.from_yaml(table).names)
-    kept = [name for name in names if name in known]
+    kept = names_in_table(table, names)
     if names and not kept:
         raise InputError(f"{table}: the class table has none of the dataset's classes, such as {names[0]!r}.")
     return ClassTable.from_yaml(table, kept)

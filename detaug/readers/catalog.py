@@ -1,15 +1,19 @@
 """The catalog: a whole dataset as flat arrays, so that workers share it instead of copying objects."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum, IntFlag
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detaug.classes import ClassTable
 from detaug.errors import Finding, InputError
+
+LARGE = 1 << 22  # bytes of arrays; from here on another process is given a file to map
+_BLOCK = 1 << 16  # rows that are gathered at once, so that their indices take little memory
 
 
 class Split(IntEnum):
@@ -51,6 +55,7 @@ class Catalog:
         has_images: False where no image file is there: such a catalog can be planned, split and converted, not drawn.
         images_in: images the files named; equals M plus the images lost in `findings`.
         boxes_in: boxes the files named; equals N plus the boxes lost in `findings`.
+        index: the file that the arrays are mapped from; None where they are this process's own. Copies have none.
     """
 
     root: Path
@@ -69,6 +74,7 @@ class Catalog:
     images_in: int = 0
     boxes_in: int = 0
     has_images: bool = True
+    index: Path | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         images, boxes = len(self.sizes), len(self.boxes)
@@ -88,6 +94,21 @@ class Catalog:
                 raise ValueError(f"{name}: expected {shape}, got {array.shape}")
         if boxes and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
             raise ValueError(f"labels: expected 0 to {len(self.classes) - 1}, got {self.labels.max()}")
+
+    def __reduce__(self) -> tuple[Callable[..., "Catalog"], tuple[Any, ...]]:
+        """Pickle the path of a file instead of the arrays, which other processes then share."""
+        from detaug.readers.index import load, spare
+
+        path = self.index
+        if path is None or not path.is_file():
+            values = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+            size = sum(v.nbytes for v in values.values() if isinstance(v, np.ndarray))
+            path = spare(self) if size >= LARGE else None
+            if path is None:
+                return _of_values, (values,)
+            # set past the frozen class, so that the next worker's pickle need not write it again
+            object.__setattr__(self, "index", path)
+        return load, (path, self.root)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -141,17 +162,23 @@ class Catalog:
         """The images `rows` in that order; findings and counts stay with the whole."""
         counts = np.diff(self.starts)[rows]
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        boxes = np.repeat(self.starts[rows] - starts[:-1], counts) + np.arange(starts[-1])
-        text, ends = pack_names([self.name(int(r)) for r in rows])
+        text, ends = self._texts(rows)
+        boxes, labels = np.empty((starts[-1], 4), np.float32), np.empty(starts[-1], np.int32)
+        flags = np.empty(starts[-1], np.uint8)
+        for first in range(0, len(rows), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            where = spans(self.starts[rows[block]], counts[block])
+            into = slice(int(starts[first]), int(starts[first]) + len(where))
+            boxes[into], labels[into], flags[into] = self.boxes[where], self.labels[where], self.flags[where]
         return replace(
             self,
             text=text,
             ends=ends,
             sizes=self.sizes[rows],
             starts=starts,
-            boxes=self.boxes[boxes],
-            labels=self.labels[boxes],
-            flags=self.flags[boxes],
+            boxes=boxes,
+            labels=labels,
+            flags=flags,
             ids=self.ids[rows],
             splits=self.splits[rows],
             groups=self.groups[rows],
@@ -159,6 +186,26 @@ class Catalog:
             images_in=len(rows),
             boxes_in=int(starts[-1]),
         )
+
+    def _texts(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """`text` and `ends` of these rows."""
+        lengths = np.diff(self.ends, prepend=0)[rows]
+        parts = [np.empty(0, np.uint8)]
+        for first in range(0, len(rows), _BLOCK):
+            some, counts = rows[first : first + _BLOCK], lengths[first : first + _BLOCK]
+            parts.append(self.text[spans(self.ends[some] - counts, counts)])
+        return np.concatenate(parts), np.cumsum(lengths, dtype=np.int64)
+
+
+def spans(starts: NDArray[np.integer], counts: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The indices of consecutive entries: `counts[i]` of them from `starts[i]` on, for each i.
+
+    >>> spans(np.array([7, 2]), np.array([2, 3])).tolist()
+    [7, 8, 2, 3, 4]
+    """
+    ends = np.cumsum(counts)
+    where: NDArray[np.int64] = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
+    return where
 
 
 def pack_names(names: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -171,3 +218,7 @@ def pack_names(names: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int6
     encoded = [name.encode("utf-8") for name in names]
     ends = np.cumsum([len(e) for e in encoded], dtype=np.int64)
     return np.frombuffer(b"".join(encoded), np.uint8), ends.reshape(len(names))
+
+
+def _of_values(values: dict[str, Any]) -> Catalog:
+    return Catalog(**values)

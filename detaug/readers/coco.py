@@ -1,7 +1,6 @@
 """COCO: one JSON file for all images, or one per split."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,12 +8,22 @@ from typing import Any
 from detaug.errors import InputError
 from detaug.readers.builder import Builder
 from detaug.readers.catalog import Catalog, Flag, Split
-from detaug.readers.content import number, read_json
-from detaug.readers.image import SUFFIXES
+from detaug.readers.categories import class_names, names_by_id
+from detaug.readers.content import mentions, number, read_json
+from detaug.readers.keys import Key, key_of
+from detaug.readers.label import around
+from detaug.readers.leftover import note_leftovers
 from detaug.readers.root import SPLITS, Root, joined
 
 ROBOFLOW = "_annotations.coco.json"
 _PROBES = 20  # images looked for in each folder that might hold them
+_NO_BOX = (float("nan"),) * 4
+_FLAGS = {
+    "iscrowd": Flag.CROWD,
+    "difficult": Flag.DIFFICULT,
+    "truncated": Flag.TRUNCATED,
+    "occluded": Flag.OCCLUDED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +55,27 @@ def read_coco(root: str | Path | Root, classes: str | Path | None = None) -> Cat
         classes: a class table's file; without it a built-in table that knows the names.
 
     Raises:
-        InputError: there is no such folder or no annotation file, one is broken, or no image can be used.
+        InputError: there is no such folder or no annotation file, all are broken, or no image can be used.
     """
     folder = Root.of(root)
     files = annotation_files(folder)
     if not files:
         looked = f"annotations/instances_*.json, train/{ROBOFLOW} and *.json"
         raise InputError(f"{folder.path}: no COCO dataset: looked for {looked}.")
-    found = [_load(folder, name) for name in files]
     builder = Builder(folder, unit="annotation")
-    names = _class_names(builder, found)
-    folders: set[str] = set()
+    found, errors = [], []
+    for name in files:
+        try:
+            found.append(_load(folder, name))
+        except InputError as error:
+            errors.append(error)
+            builder.note("unreadable-annotation", name, str(error))
+    if not found:
+        raise errors[0]
+    names = class_names(builder, [(part.file, part.categories, part.annotations) for part in found])
     for part in found:
-        folders |= _read_part(builder, part)
-    for base in sorted(folders):
-        builder.note_unnamed(folder.listed(base, SUFFIXES))
+        _read_part(builder, part)
+    note_leftovers(builder, read=set(files))
     return builder.catalog(names, classes)
 
 
@@ -69,24 +84,29 @@ def annotation_files(root: Root) -> list[str]:
     named = [name for name in root.listed("annotations", {".json"}) if "/instances_" in name]
     if named:
         return named
-    inner = sorted(p.name for p in root.path.iterdir() if p.is_dir())
+    inner = sorted(p.name for p in root.path.iterdir() if p.is_dir() and not p.name.startswith("."))
     beside = [ROBOFLOW, *(f"{name}/{ROBOFLOW}" for name in inner)]
     if found := [name for name in beside if root.is_file(name)]:
         return found
     loose = [*root.listed("annotations", {".json"}), *root.listed("", {".json"})]
-    return [name for name in loose if _looks_like_coco(root, name)]
+    if found := [name for name in loose if _looks_like_coco(root, name)]:
+        return found
+    inside = [name for folder in inner if folder != "annotations" for name in root.listed(folder, {".json"})]
+    return [name for name in inside if _looks_like_coco(root, name)]
 
 
 def _looks_like_coco(root: Root, name: str) -> bool:
-    content = read_json(root.file(name))
-    return isinstance(content, dict) and "images" in content and "annotations" in content
+    """Whether a file has the keys of COCO; it is not parsed, since it may be large."""
+    return mentions(root.file(name), b'"images"', b'"annotations"')
 
 
 def _load(root: Root, name: str) -> Part:
     content = read_json(root.file(name))
-    lists = []
+    lists: list[list[Any]] = []
     for key in ("images", "annotations", "categories"):
         entries = content.get(key) if isinstance(content, dict) else None
+        if key == "categories" and entries is None and lists:
+            entries = []  # its classes are then called by their numbers
         if not isinstance(entries, list):
             raise InputError(f"{root.path / name}: a COCO file needs the list {key!r}.")
         lists.append(entries)
@@ -106,88 +126,113 @@ def _split(name: str) -> Split:
     return Split.NONE
 
 
-def _categories(part: Part) -> Iterator[tuple[int, str, str]]:
-    """Id, name and supercategory of each category that has an id and a name."""
-    for entry in part.categories:
-        if isinstance(entry, dict) and isinstance(entry.get("id"), int) and isinstance(entry.get("name"), str | int):
-            yield entry["id"], str(entry["name"]), str(entry.get("supercategory"))
-
-
-def _class_names(builder: Builder, found: list[Part]) -> list[str]:
-    """Names by the smallest id that any of the files gives them, without dummies."""
-    ids: dict[str, int] = {}
-    above, used = set(), set()
-    for part in found:
-        names: dict[int, str] = {}
-        for number_, name, parent in _categories(part):
-            if name in names.values():
-                builder.note("doubled-class", part.file, f"two categories are called {name!r}; they are one class")
-            names[number_] = name
-            ids[name] = min(number_, ids.get(name, number_))
-            if parent != name:
-                above.add(parent)
-        used |= {names.get(_key(a, "category_id")) for a in part.annotations}
-    for name in sorted((above & set(ids)) - used):
-        builder.note("dummy-class", found[0].file, f"category {name!r} has no boxes and only stands above others")
-        del ids[name]
-    return sorted(ids, key=lambda name: (ids[name], name))
-
-
-def _key(entry: object, key: str) -> Any:
-    """An entry's id, or None where it cannot be one."""
-    value = entry.get(key) if isinstance(entry, dict) else None
-    return value if isinstance(value, int | str) else None
-
-
-def _read_part(builder: Builder, part: Part) -> set[str]:
-    """Take up an annotation file; returns the folders that its images lie in."""
-    base = _base(builder.root, part)
-    rows: dict[int | str, int] = {}
-    folders: set[str] = set()
-    for place, image in enumerate(part.images):
-        name, key = _key(image, "file_name"), _key(image, "id")
-        if not isinstance(name, str) or key is None:
-            builder.note("unreadable-annotation", part.file, f"image {place} has no id or no file_name", images=1)
-            continue
-        whole = joined(base, name)
-        row = builder.add_image(whole, part.split, key, _stated(image))
-        folders.add(whole.rpartition("/")[0])
-        if rows.setdefault(key, row) != row:
-            builder.spoil(row, "doubled-image", f"the image id {key} is used twice in {part.file}; the first counts")
-    names = {number_: name for number_, name, _ in _categories(part)}
+def _read_part(builder: Builder, part: Part) -> None:
+    rows = _read_images(builder, part)
+    names = names_by_id(part.categories, part.annotations)
+    derived: list[int] = []
+    seen: dict[Key, int] = {}
     for place, annotation in enumerate(part.annotations):
-        owner = rows.get(_key(annotation, "image_id"))
+        owner = rows.get(key_of(annotation, "image_id"))
         if owner is None:
-            value = f"annotation {place} names the image id {_key(annotation, 'image_id')}, which is not there"
+            key = str(key_of(annotation, "image_id"))[:100]
+            value = f"annotation {place} names the image id {key}, which is not there"
             builder.note("unknown-image", part.file, value, boxes=1)
             continue
-        label = names.get(_key(annotation, "category_id"), -1)
-        flags = Flag.CROWD if annotation.get("iscrowd") else Flag(0)
-        builder.add_box(owner, label, _corners(annotation.get("bbox")), place, flags)
-    return folders
+        if (number_ := key_of(annotation, "id")) is not None:
+            seen[number_] = seen.get(number_, 0) + 1
+        label = _label(names, key_of(annotation, "category_id"))
+        box = _corners(annotation.get("bbox"))
+        if box is _NO_BOX and (outline := _outlined(annotation.get("segmentation"))) is not None:
+            derived.append(place)
+            box = outline
+        builder.add_box(owner, label, box, place, _flags(annotation))
+    doubled = [key for key, count in seen.items() if count > 1]
+    if doubled:
+        value = f"{len(doubled)} annotation ids are used more than once, the first is {str(doubled[0])[:100]}"
+        builder.note("doubled-annotation-id", part.file, f"{value}; all boxes are kept")
+    if derived:
+        value = f"{len(derived)} annotations have no bbox, the first is number {derived[0]}"
+        builder.note("derived-box", part.file, f"{value}; the boxes around their polygons are used")
 
 
-def _corners(box: object) -> tuple[float, float, float, float]:
+def _flags(annotation: dict[str, Any]) -> Flag:
+    flags = Flag(0)
+    for key, flag in _FLAGS.items():
+        if annotation.get(key) in (1, "1", True):
+            flags |= flag
+    return flags
+
+
+def _label(names: dict[Key, str], category: Key | None) -> int | str:
+    """The category's name; where it has none, what loses the box and says what stands there."""
+    if category is None or category in names:
+        return "" if category is None else names[category]
+    return category if isinstance(category, int) else repr(category[:100])
+
+
+def _read_images(builder: Builder, part: Part) -> dict[Key | None, int]:
+    """Take up a file's images; returns their rows by id."""
+    base = _base(builder.root, part)
+    rows: dict[Key | None, int] = {}
+    files: dict[str, int] = {}
+    texts = 0
+    for place, image in enumerate(part.images):
+        name, key = image.get("file_name") if isinstance(image, dict) else None, key_of(image, "id")
+        if not isinstance(name, str) or not name or key is None:
+            builder.note("unreadable-annotation", part.file, f"image {place} has no id or no file_name", images=1)
+            continue
+        texts += isinstance(image["id"], str)
+        whole = joined(base, name)
+        clean = builder.root.inside(whole)
+        if clean is not None and clean in files and key not in rows:
+            rows[key] = files[clean]
+            value = f"the image id {str(key)[:100]} in {part.file} names a file that is there already; it is one image"
+            builder.note("doubled-image", clean, value, images=1)
+            continue
+        row = builder.add_image(whole, part.split, key, _stated(image))
+        if rows.setdefault(key, row) != row:
+            value = f"the image id {str(key)[:100]} is used twice in {part.file}; the first counts"
+            builder.spoil(row, "doubled-image", value)
+        elif clean is not None:
+            files[clean] = row
+    if texts:
+        builder.note("text-id", part.file, f"{texts} image ids are texts, not numbers")
+    return rows
+
+
+def _corners(box: object) -> tuple[float, ...]:
+    """x1 y1 x2 y2 of `[x, y, width, height]`; `_NO_BOX` where that is not what it is."""
     if not isinstance(box, list) or len(box) != 4:
-        return (float("nan"),) * 4
+        return _NO_BOX
     x, y, width, height = (number(value) for value in box)
     return x, y, x + width, y + height
 
 
+def _outlined(segmentation: object) -> tuple[float, ...] | None:
+    """The box around all polygons of an annotation; None where there is no polygon."""
+    if not isinstance(segmentation, list):
+        return None
+    corners = [number(value) for polygon in segmentation if isinstance(polygon, list) for value in polygon]
+    even = all(len(polygon) % 2 == 0 for polygon in segmentation if isinstance(polygon, list))
+    return around(corners) if even and len(corners) >= 6 and all(value == value for value in corners) else None
+
+
 def _stated(image: Any) -> tuple[int, int] | None:
     height, width = (number(image.get(side)) for side in ("height", "width"))
-    return (int(height), int(width)) if 0 < height < 1e9 and 0 < width < 1e9 else None
+    return (int(height), int(width)) if 1 <= height < 1e9 and 1 <= width < 1e9 else None
 
 
 def _base(root: Root, part: Part) -> str:
     """The folder that the file names are relative to: where most of the first ones are found."""
-    names = [name for image in part.images[:_PROBES] if isinstance(name := _key(image, "file_name"), str)]
+    entries = [image.get("file_name") for image in part.images[:_PROBES] if isinstance(image, dict)]
+    names = [name for name in entries if isinstance(name, str)]
     own = part.file.rpartition("/")[0]
     year = PurePosixPath(part.file).stem.removeprefix("instances_")
     split = [name for name, code in SPLITS.items() if code == part.split]
-    bases = [own, "", year, f"images/{year}", "images", *split, *(f"images/{name}" for name in split)]
+    first = "" if own == "annotations" else own  # where no image is to be found
+    bases = [first, "", own, year, f"images/{year}", "images", *split, *(f"images/{name}" for name in split)]
 
-    def hits(base: str) -> int:
-        return sum(root.is_file(joined(base, name)) for name in names)
+    def hits(base: str) -> tuple[int, bool]:
+        return sum(root.is_file(joined(base, name)) for name in names), base != "" and root.is_linked(base)
 
     return max(bases, key=hits)

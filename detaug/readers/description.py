@@ -1,5 +1,6 @@
-"""The data.yaml of a YOLO dataset: class names, and where the images of each split may lie."""
+"""What a YOLO dataset says of itself: class names, and where the images of each split may lie."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,54 +8,94 @@ from typing import Any
 from detaug.errors import InputError
 from detaug.readers.catalog import Split
 from detaug.readers.content import read_text, read_yaml
-from detaug.readers.root import Root, suffix
+from detaug.readers.image import SUFFIXES
+from detaug.readers.root import SPLITS, Root, suffix
 
-_SPLIT_KEYS = {"train": Split.TRAIN, "val": Split.VAL, "valid": Split.VAL, "test": Split.TEST}
+NOT_LABELS = frozenset(("classes.txt", "labels.txt", "names.txt", "notes.txt", "readme.txt", "requirements.txt"))
+_SPLIT_KEYS = {"train": Split.TRAIN, "val": Split.VAL, "valid": Split.VAL, "test": Split.TEST, "none": Split.NONE}
+_NOTHING = ("", "~", "null", "Null", "NULL")
+_LONGEST = 200  # characters of a foreign value in an error
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What data.yaml says.
+    """What data.yaml says, or what stands for it.
 
     Attributes:
         file: its name, relative to the root.
-        names: class name by id.
+        names: class name by id; empty where no file names the classes, which are then called by their numbers.
         base: the value of `path`, or an empty string.
         entries: folders or lists of images, with their split.
+        faults: what is odd in it, as kind and value of a finding.
     """
 
     file: str
     names: dict[int, str]
     base: str
     entries: list[tuple[Split, str]]
+    faults: tuple[tuple[str, str], ...] = ()
 
 
 def describe(root: Root) -> Description | None:
-    """What the dataset's YAML file says, or its list of class names; None where there is neither."""
-    for file in sorted(root.listed("", {".yaml", ".yml"}), key=lambda name: (name != "data.yaml", name)):
-        content = read_yaml(root.file(file))
-        if isinstance(content, dict) and "names" in content:
-            names = _names(root.path / file, content["names"])
-            return Description(file, names, _word(content.get("path")), _entries(content))
-    lists = [name for name in root.listed("", {".txt", ".names"}) if name == "classes.txt" or suffix(name) == ".names"]
-    if not lists or not root.is_folder("images"):
+    """What the dataset's YAML file says, or its list of class names; None where there is neither.
+
+    Raises:
+        InputError: no YAML file can be used, and one is broken.
+    """
+    broken: InputError | None = None
+    for file in sorted(root.listed("", {".yaml", ".yml"}), key=lambda name: (name.lower() != "data.yaml", name)):
+        try:
+            content = read_yaml(root.file(file))
+            if isinstance(content, dict) and "names" in content:
+                return _described(root, file, content, () if broken is None else (("broken-description", str(broken)),))
+        except InputError as error:
+            broken = broken or error
+    if broken is not None:
+        raise broken
+    for file in _name_lists(root):
+        entries = _folders(root)
+        if entries:
+            lines = [line.strip() for line in read_text(root.file(file)).splitlines()]
+            return Description(file, dict(enumerate(line for line in lines if line)), "", entries)
+    return None
+
+
+def guess(root: Root) -> Description | None:
+    """A description of a folder with label files that nothing describes; None where there is no label file."""
+    entries = _folders(root)
+    if not entries:
         return None
-    lines = [line.strip() for line in read_text(root.file(lists[0])).splitlines()]
-    names = dict(enumerate(line for line in lines if line))
-    return Description(lists[0], names, "", [(Split.NONE, "images")])
+    fault = ("unnamed-classes", "no data.yaml or classes.txt names the classes; they are called by their numbers")
+    return Description(".", {}, "", entries, (fault,))
+
+
+def _described(root: Root, file: str, content: dict[Any, Any], faults: tuple[tuple[str, str], ...]) -> Description:
+    names = _names(root.path / file, content["names"])
+    count = content.get("nc")
+    if isinstance(count, str) and count.strip().isdigit() and count.strip() != str(len(names)):
+        faults = (*faults, ("class-count", f"`nc` is {count[:_LONGEST]}, but `names` has {len(names)} classes"))
+    return Description(file, names, _word(content.get("path")), _entries(content), faults)
 
 
 def _names(path: Path, value: object) -> dict[int, str]:
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    pairs: Iterable[tuple[object, object]] = ()
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
     names: dict[int, str] = {}
     for key, name in pairs:
-        if not isinstance(key, int) or not isinstance(name, str | int | float):
+        number = int(key) if isinstance(key, int) or (isinstance(key, str) and _is_id(key)) else None
+        if number is None or not isinstance(name, str):
             kind = type(name).__name__  # never the value itself: a YAML bomb is small until it is printed
-            raise InputError(f"{path}: `names` has the entry {key!r} of kind {kind}, not a number with a name.")
-        names[key] = str(name)
+            shown = str(key)[:_LONGEST] if isinstance(key, str | int) else type(key).__name__
+            raise InputError(f"{path}: `names` has the entry {shown!r} of kind {kind}, not a number with a name.")
+        names[number] = name
     if not names:
         raise InputError(f"{path}: `names` is neither a list nor a mapping of class names.")
     return dict(sorted(names.items()))
+
+
+def _is_id(key: str) -> bool:
+    return key.isascii() and key.isdigit() and len(key) < 10
 
 
 def _entries(content: dict[Any, Any]) -> list[tuple[Split, str]]:
@@ -66,7 +107,50 @@ def _entries(content: dict[Any, Any]) -> list[tuple[Split, str]]:
 
 
 def _word(value: object) -> str:
-    return value.replace("\\", "/") if isinstance(value, str) else ""
+    return value.replace("\\", "/") if isinstance(value, str) and value not in _NOTHING else ""
+
+
+def _name_lists(root: Root) -> list[str]:
+    """Files with a class name per line, those of the root first."""
+    found = [name for name in root.listed("", {".txt", ".names"}) if _is_name_list(name)]
+    for folder in ("labels", *_split_folders(root, "labels/"), *_split_folders(root)):
+        found += [name for name in root.listed(folder, {".txt", ".names", ".labels"}) if _is_name_list(name)]
+    return found
+
+
+def _is_name_list(name: str) -> bool:
+    return name.rpartition("/")[2] == "classes.txt" or suffix(name) in (".names", ".labels")
+
+
+def _split_folders(root: Root, base: str = "") -> list[str]:
+    return [base + name for name in SPLITS if root.is_folder(base + name)]
+
+
+def _folders(root: Root) -> list[tuple[Split, str]]:
+    """Folders of images that have label files, in the usual layouts; the images themselves may be missing."""
+    split_of = {name: SPLITS[name.rpartition("/")[2]] for name in _split_folders(root)}
+    found = [(code, f"{name}/images") for name, code in split_of.items() if _has_labels(root, f"{name}/labels")]
+    if found:
+        return found
+    inner = [name.rpartition("/")[2] for name in _split_folders(root, "labels/")]
+    found = [(SPLITS[name], f"images/{name}") for name in inner if _has_labels(root, f"labels/{name}")]
+    if found:
+        return found
+    if _has_labels(root, "labels"):
+        return [(Split.NONE, "images")]
+    found = [(code, name) for name, code in split_of.items() if _has_labels(root, name)]
+    if not found and any(_has_labels(root, folder) for folder in ("images", "")):
+        return [(Split.NONE, "images" if _has_labels(root, "images") else ".")]
+    return found
+
+
+def _has_labels(root: Root, folder: str) -> bool:
+    """Whether a folder holds label files: in a folder of that name any text, elsewhere one beside its image."""
+    texts = [name for name in root.listed(folder, {".txt"}) if name.rpartition("/")[2].lower() not in NOT_LABELS]
+    if "labels" in folder.split("/"):
+        return bool(texts)
+    stems = {name.rpartition(".")[0] for name in root.listed(folder, SUFFIXES)}
+    return any(name.rpartition(".")[0] in stems for name in texts)
 
 
 def places(base: str, entry: str) -> list[str]:

@@ -16,7 +16,7 @@ from PIL.ImageFile import ImageFile
 from detaug.errors import InputError
 from detaug.readers.ending import Peek, is_whole, walk_png
 
-LIMIT = 100_000_000  # pixels; a 125 kB PNG may ask for 3 GB of memory
+LIMIT = 90_000_000  # pixels; a 125 kB PNG may ask for 3 GB of memory, and one of 12 kB for 300 MB
 LARGEST_FILE = 1 << 30  # bytes
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "PPM")
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".pgm", ".pnm"))
@@ -64,12 +64,7 @@ def decode(path: str | Path) -> Pixels:
         ImageError: the file is missing, no image, cut short or above `LIMIT` pixels.
     """
     path = Path(path)
-    size = _file_size(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError("unreadable-image", path, f"the file cannot be read ({error.strerror})") from error
-    image, turn = _examine(path, BytesIO(data), lambda count, at: data[at : at + count], size)
+    data, image, turn = opened(path)
     try:
         pixels = _pixels(image, data)
     except Exception as error:  # decoders meet hostile bytes with errors of every class
@@ -77,6 +72,21 @@ def decode(path: str | Path) -> Pixels:
     if pixels is None or pixels.shape != (image.height, image.width, 3):
         raise ImageError("unreadable-image", path, "the image cannot be decoded")
     return np.ascontiguousarray(upright(pixels, turn))
+
+
+def opened(path: Path) -> tuple[bytes, ImageFile, int]:
+    """A file's bytes, the image in them, opened but not decoded, and its EXIF orientation (1 to 8).
+
+    Raises:
+        ImageError: the file is missing, no image, cut short or above `LIMIT` pixels.
+    """
+    size = _file_size(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError("unreadable-image", path, f"the file cannot be read ({error.strerror})") from error
+    image, turn = _examine(path, BytesIO(data), lambda count, at: data[at : at + count], size)
+    return data, image, turn
 
 
 def upright(pixels: Pixels, turn: int) -> Pixels:

@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog, Split
+from detaug.readers.stratify import Counts, stratified
 
 RUN = 12  # consecutive numbers that may show the same sign
 _NUMBERED = re.compile(r"(.*?)(\d+)", re.DOTALL)
 _ROBOFLOW = re.compile(r"(_(jpe?g|png|bmp|webp))?\.rf\..*", re.DOTALL)
-_PART_FOLDERS = frozenset(("train", "val", "valid", "validation", "test", "images", "jpegimages"))
-_REPAIRS = 3  # rounds
-
-Counts = NDArray[np.int64]
+PART_FOLDERS = frozenset(("train", "val", "valid", "validation", "test", "none", "images", "jpegimages"))
 
 
 def groups_by_runs(names: Sequence[str], run: int = RUN) -> NDArray[np.int32]:
@@ -42,7 +40,7 @@ def groups_by_runs(names: Sequence[str], run: int = RUN) -> NDArray[np.int32]:
 
 def _place(name: str, run: int) -> tuple[str, str, int]:
     folder, _, file = name.rpartition("/")
-    folder = "/".join(part for part in folder.split("/") if part.lower() not in _PART_FOLDERS)
+    folder = "/".join(part for part in folder.split("/") if part.lower() not in PART_FOLDERS)
     stem = _ROBOFLOW.sub("", file)
     if stem == file:
         stem = file.rpartition(".")[0] or file
@@ -50,34 +48,46 @@ def _place(name: str, run: int) -> tuple[str, str, int]:
     return (folder, stem, -1) if numbered is None else (folder, numbered[1], int(numbered[2]) // run)
 
 
-def with_splits(catalog: Catalog, val_share: float = 0.2, seed: int = 0) -> Catalog:
-    """The catalog with new training and validation splits; test images stay what they are.
+def with_splits(catalog: Catalog, val_share: float = 0.2, seed: int = 0, test_share: float | None = None) -> Catalog:
+    """The catalog with new splits; a class with at least as many groups as there are splits is in each.
+
+    That holds wherever `stratify.repaired` finds such a division. A class with fewer groups is in training first.
 
     Args:
         catalog: its `groups` are never parted.
-        val_share: share of the boxes, class by class, that goes to validation; above 0 and below 1.
+        val_share: share of the boxes, class by class, that goes to validation.
         seed: chooses among equally good divisions.
+        test_share: the same for the test split; None leaves the test images what they are.
 
     Raises:
-        InputError: the share is out of range or there are fewer than two groups to divide.
+        InputError: a share is out of range or there are fewer groups than splits.
     """
-    if not 0 < val_share < 1:
+    if test_share is None and not 0 < val_share < 1:
         raise InputError(f"{catalog.root}: the validation share is {val_share}, not between 0 and 1.")
-    rows, parts = _divided(catalog, np.array([1 - val_share, val_share]), seed)
-    return _assigned(catalog, rows, np.where(parts == 1, Split.VAL, Split.TRAIN))
+    shares = {Split.VAL: val_share, Split.TEST: test_share or 0.0}
+    if not (all(0 <= share < 1 for share in shares.values()) and 0 < sum(shares.values()) < 1):
+        value = f"{val_share} for validation and {test_share} for test"
+        raise InputError(
+            f"{catalog.root}: the shares are {value}, which leave no part of the images or all to training."
+        )
+    codes = [split for split, share in shares.items() if share > 0]
+    of_parts = np.array([1 - sum(shares.values()), *(shares[code] for code in codes)])
+    rows, parts = _divided(catalog, of_parts, seed, keep_test=test_share is None, first=True)
+    return _assigned(catalog, rows, np.array([Split.TRAIN, *codes])[parts])
 
 
-def fold(catalog: Catalog, k: int, n: int, seed: int = 0) -> Catalog:
-    """Cross-validation: fold `k` (from 0) of `n` is validation, the others training; test images stay.
+def fold(catalog: Catalog, k: int, n: int, seed: int = 0, keep_test: bool = True) -> Catalog:
+    """Cross-validation: fold `k` (from 0) of `n` is validation, the others training.
 
-    All images but the test split's are pooled, and each is in exactly one fold. The folds do not depend on `k`.
+    All images, but those of the test split if `keep_test`, are pooled, and each is in exactly one fold. The folds do
+    not depend on `k`.
 
     Raises:
         InputError: no such fold, or fewer groups than folds.
     """
     if not (n >= 2 and 0 <= k < n):
         raise InputError(f"{catalog.root}: there is no fold {k + 1} of {n}.")
-    rows, parts = _divided(catalog, np.full(n, 1 / n), seed)
+    rows, parts = _divided(catalog, np.full(n, 1 / n), seed, keep_test, first=False)
     return _assigned(catalog, rows, np.where(parts == k, Split.VAL, Split.TRAIN))
 
 
@@ -96,9 +106,22 @@ def parse_fold(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _divided(catalog: Catalog, shares: NDArray[np.float64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows outside the test split, and the part of each."""
-    rows = np.flatnonzero(catalog.splits != Split.TEST)
+def groups_per_split(catalog: Catalog) -> dict[Split, Counts]:
+    """(C,) groups that show each class, in each split that has an image."""
+    rows = catalog.images_of_boxes()
+    found = {}
+    for split in (Split(code) for code in np.unique(catalog.splits)):
+        used = catalog.splits[rows] == split
+        pairs = np.unique(np.column_stack([catalog.labels[used], catalog.groups[rows[used]]]), axis=0)
+        found[split] = np.bincount(pairs[:, 0], minlength=len(catalog.classes)).astype(np.int64)
+    return found
+
+
+def _divided(
+    catalog: Catalog, shares: NDArray[np.float64], seed: int, keep_test: bool, first: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows that are divided, and the part of each."""
+    rows = np.flatnonzero(catalog.splits != Split.TEST) if keep_test else np.arange(len(catalog))
     groups, of_row = np.unique(catalog.groups[rows], return_inverse=True)
     if len(groups) < len(shares):
         raise InputError(f"{catalog.root}: {len(groups)} groups of images cannot be divided into {len(shares)} parts.")
@@ -108,76 +131,9 @@ def _divided(catalog: Catalog, shares: NDArray[np.float64], seed: int) -> tuple[
     used = group_of_box >= 0
     counts = np.zeros((len(groups), len(catalog.classes)), np.int64)
     np.add.at(counts, (group_of_box[used], catalog.labels[used]), 1)
-    parts = stratified(counts, np.bincount(of_row), shares, np.random.Generator(np.random.Philox(seed)))
+    images = np.bincount(of_row, minlength=len(groups)).astype(np.int64)
+    parts = stratified(counts, images, shares, np.random.Generator(np.random.Philox(seed)), first)
     return rows, parts[of_row]
-
-
-def stratified(counts: Counts, images: Counts, shares: NDArray[np.float64], rng: np.random.Generator) -> Counts:
-    """Divide groups so that each part gets its share of each class.
-
-    Iterative stratification (Sechidis, Tsoumakas, Vlahavas 2011) on whole groups: the class with the fewest groups
-    left comes first, and its groups, the largest first, go where most of its boxes are lacking. Then groups move to
-    parts that lack a class. A class with at least as many groups as parts is in each part wherever groups have one
-    class only; where they have several that can be impossible, and the moves come close.
-
-    Args:
-        counts: (G, C) boxes of each class in each group.
-        images: (G,) images in each group.
-        shares: (P,) share of each part, summing to 1.
-        rng: decides between equals.
-
-    Returns:
-        (G,) int64, the part of each group.
-    """
-    lacking = shares[:, None] * counts.sum(0)  # (P, C) boxes still wanted
-    room = shares * images.sum()  # (P,) images still wanted
-    parts = np.full(len(counts), -1)
-    present = counts > 0
-    order = rng.permutation(len(counts))
-    left = present.sum(0)
-    while (left > 0).any():
-        label = int(np.argmin(np.where(left > 0, left, np.iinfo(np.int64).max)))
-        waiting = order[present[order, label] & (parts[order] < 0)]
-        waiting = waiting[np.argsort(-counts[waiting, label], kind="stable")]
-        for group in waiting:
-            part = np.lexsort((-room, -lacking[:, label]))[0]
-            parts[group] = part
-            lacking[part] -= counts[group]
-            room[part] -= images[group]
-            left -= present[group]
-    for group in order[parts[order] < 0]:
-        parts[group] = np.argmax(room)
-        room[parts[group]] -= images[group]
-    return _repaired(parts, present, len(shares))
-
-
-def _repaired(parts: Counts, present: NDArray[np.bool_], number: int) -> Counts:
-    """Move groups to parts that lack a class, where no other class pays for it; no part is left empty."""
-    enough = present.sum(0) >= number
-    for _ in range(_REPAIRS):
-        held = _held(parts, present, number)
-        wanted = np.argwhere((held == 0) & enough)
-        for part, label in wanted:
-            for group in np.flatnonzero(present[:, label]):
-                source = parts[group]
-                costs = present[group] & (held[source] == 1) & (enough | (held[part] > 0))
-                if held[part, label] == 0 and not costs.any():
-                    held[source] -= present[group]
-                    held[part] += present[group]
-                    parts[group] = part
-        if len(wanted) == 0:
-            break
-    for part in np.setdiff1d(np.arange(number), parts):
-        crowded = np.bincount(parts, minlength=number).argmax()
-        parts[np.flatnonzero(parts == crowded)[0]] = part
-    return parts
-
-
-def _held(parts: Counts, present: NDArray[np.bool_], number: int) -> Counts:
-    """(P, C) groups of each class in each part."""
-    held = np.zeros((number, present.shape[1]), np.int64)
-    np.add.at(held, parts, present)
-    return held
 
 
 def _assigned(catalog: Catalog, rows: NDArray[np.int64], splits: NDArray[np.integer]) -> Catalog:

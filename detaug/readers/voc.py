@@ -7,12 +7,16 @@ from xml.etree.ElementTree import Element
 from detaug.errors import InputError
 from detaug.readers.builder import Builder
 from detaug.readers.catalog import Catalog, Flag, Split
-from detaug.readers.content import number, read_text, read_xml
+from detaug.readers.content import has_decimal_comma, mentions, number, read_text, read_xml
 from detaug.readers.image import SUFFIXES
+from detaug.readers.labelmap import in_label_order
+from detaug.readers.leftover import note_leftovers
 from detaug.readers.root import SPLITS, Root, joined, suffix
 
 _XML_FOLDERS = ("annotations", "Annotations", "annotations/xmls", "xmls", "labels", "")
 _IMAGE_FOLDERS = ("images", "JPEGImages", "imgs", "")
+_LONGEST = 200  # characters of a foreign value in a finding
+_LARGEST_LIST = 1 << 28  # bytes of a text file that lists images
 _LISTS = {"train": Split.TRAIN, "val": Split.VAL, "test": Split.TEST}
 
 
@@ -37,7 +41,8 @@ def read_voc(root: str | Path | Root, classes: str | Path | None = None) -> Cata
     """Read a dataset with VOC annotations.
 
     Known layouts: `{train,val,test}/{images,annotations}`, `{images,annotations}`, `JPEGImages` with `Annotations` and
-    `ImageSets/Main`, a folder of those (`VOCdevkit`), and XML files beside their images. Classes are sorted by name.
+    `ImageSets/Main`, a folder of those (`VOCdevkit`), and XML files beside their images. Classes are in the
+    order of labelmap.txt where there is one, or else sorted by name.
 
     Args:
         root: the dataset's folder; one split's folder alone is read whole, without a split.
@@ -47,7 +52,7 @@ def read_voc(root: str | Path | Root, classes: str | Path | None = None) -> Cata
         InputError: there is no such folder, no XML file or no usable image in it.
     """
     folder = Root.of(root)
-    found = parts(folder)
+    found = parts(folder) or scattered(folder)
     if not found:
         raise InputError(
             f"{folder.path}: no VOC dataset: looked for *.xml here, in annotations/ and in train/annotations/."
@@ -55,7 +60,8 @@ def read_voc(root: str | Path | Root, classes: str | Path | None = None) -> Cata
     builder = Builder(folder, unit="object")
     for part in found:
         _read_part(builder, part)
-    return builder.catalog(builder.names_seen(), classes)
+    note_leftovers(builder, read={clean for part in found for xml in part.xmls if (clean := folder.inside(xml))})
+    return builder.catalog(in_label_order(folder, builder.names_seen()), classes)
 
 
 def parts(root: Root) -> list[Part]:
@@ -69,6 +75,32 @@ def parts(root: Root) -> list[Part]:
     inner = sorted(p.name for p in root.path.iterdir() if p.is_dir() and not p.name.startswith("."))
     found = [_part(root, name, SPLITS.get(name.lower(), Split.NONE)) for name in inner]
     return [part for part in found if part is not None] or [whole for whole in (whole,) if whole is not None]
+
+
+def scattered(root: Root) -> list[Part]:
+    """XML annotations in folders of any name, one part for each; empty where there are none."""
+    folders: dict[str, list[str]] = {}
+    for name in root.listed("", {".xml"}, deep=True):
+        folders.setdefault(name.rpartition("/")[0], []).append(name)
+    found = []
+    for folder, xmls in folders.items():
+        if any(root.is_file(name) and mentions(root.path / name, b"<annotation") for name in xmls[:5]):
+            words = folder.lower().split("/")
+            split = next((SPLITS[word] for word in reversed(words) if word in SPLITS), Split.NONE)
+            found.append(Part(xmls, _images_of(root, folder), split))
+    return found
+
+
+def _images_of(root: Root, folder: str) -> str:
+    """The folder of images that goes with a folder of annotations; the root where there is none."""
+    if root.listed(folder, SUFFIXES):
+        return folder
+    for old in filter(None, _XML_FOLDERS):
+        for new in filter(None, _IMAGE_FOLDERS):
+            place = f"/{folder}/".replace(f"/{old}/", f"/{new}/").strip("/")
+            if place != folder and root.is_folder(place):
+                return place
+    return ""
 
 
 def _parallel(root: Root, name: str) -> Part:
@@ -85,63 +117,104 @@ def _part(root: Root, base: str, split: Split) -> Part | None:
             break
     else:
         return None
-    images = next((f for f in _IMAGE_FOLDERS if root.is_folder(prefix + f)), "")
+    images = next((f for f in _IMAGE_FOLDERS if root.is_folder(prefix + f) or root.is_linked(prefix + f)), "")
     return Part(xmls, prefix + images, split, _lists(root, prefix + "ImageSets/Main"))
 
 
 def _lists(root: Root, folder: str) -> dict[str, Split]:
     """The split of each stem; the first list that names it counts."""
     listed: dict[str, Split] = {}
+    lists = root.listed(folder, {".txt"})
     for name, split in _LISTS.items():
         file = f"{folder}/{name}.txt"
-        if root.is_file(file):
-            for line in read_text(root.file(file)).splitlines():
+        if file in lists:
+            for line in read_text(root.file(file), _LARGEST_LIST).splitlines():
                 if line.strip():
                     listed.setdefault(line.split()[0], split)
     return listed
 
 
 def _read_part(builder: Builder, part: Part) -> None:
-    images = builder.root.listed(part.images, SUFFIXES)
-    by_stem: dict[str, str] = {}
-    for name in images:
-        by_stem.setdefault(Path(name).stem, name)
-    present = set(images)
+    images = _Images(part.images, builder.root.listed(part.images, SUFFIXES, deep=True))
     for xml in part.xmls:
         stem = Path(xml).stem
         split = part.listed.get(stem, part.split)
-        beside = by_stem.get(stem, joined(part.images, stem))
+        beside = images.of_stem(stem) or joined(part.images, stem)
         if builder.root.inside(xml) is None:
-            builder.spoil(
-                builder.add_image(beside, split), "path-outside", f"{xml} lies outside of the dataset's folder"
-            )
+            value = f"{xml} is not read, since {builder.root.refusal(xml)}"
+            builder.spoil(builder.add_image(beside, split), "path-outside", value)
             continue
         try:
             annotation = read_xml(builder.root.file(xml))
             if annotation.tag != "annotation":
-                raise InputError(f"{xml}: the root element is <{annotation.tag}>, not <annotation>.")
+                raise InputError(f"{xml}: the root element is <{annotation.tag[:_LONGEST]}>, not <annotation>.")
         except InputError as error:
             builder.spoil(builder.add_image(beside, split), "unreadable-annotation", str(error))
             continue
-        file_name = _text(annotation, "filename")
-        named = joined(part.images, file_name) if suffix(file_name) else beside
-        if named not in present and stem in by_stem and builder.root.inside(named) is not None:
-            builder.note("renamed-image", xml, f"{named} is missing, {beside} is used")
-            named = beside
-        row = builder.add_image(named, split, stated=_stated(annotation))
-        for place, thing in enumerate(annotation.findall("object"), 1):
-            _add(builder, row, place, thing)
-    builder.note_unnamed(images)
+        name = _image_name(builder, images, xml, _text(annotation, "filename"))
+        row = builder.add_image(name, split, stated=_stated(annotation))
+        commas = 0
+        for place, thing in enumerate(annotation.iterfind("object"), 1):
+            commas += _add(builder, row, place, thing)
+        if commas:
+            builder.note("decimal-comma", xml, f"{commas} coordinates have a comma for the decimal point")
 
 
-def _add(builder: Builder, row: int, place: int, thing: Element) -> None:
+class _Images:
+    """The image files of a part.
+
+    Args:
+        folder: where they lie.
+        names: their names, relative to the root.
+    """
+
+    def __init__(self, folder: str, names: list[str]) -> None:
+        self.folder = folder
+        self.present = frozenset(names)
+        self._stems: dict[str, str] = {}
+        near_first = sorted(names, key=lambda name: name.count("/"))
+        for name in near_first:
+            self._stems.setdefault(Path(name).stem, name)
+        for name in near_first:
+            self._stems.setdefault(Path(name).stem.casefold(), name)
+
+    def of_stem(self, stem: str) -> str | None:
+        """The image of that name, whatever its suffix; one that differs in case counts where there is no better."""
+        return self._stems.get(stem) or self._stems.get(stem.casefold())
+
+
+def _image_name(builder: Builder, images: _Images, xml: str, file_name: str) -> str:
+    """The image that an annotation means: the one it names or else the one with its own stem, which is noted."""
+    stem = Path(xml).stem
+    own = images.of_stem(stem)
+    named = joined(images.folder, file_name) if suffix(file_name) in SUFFIXES else None
+    if named in images.present or (named is not None and builder.root.inside(named) is None):
+        return named
+    if own is None:
+        return named or joined(images.folder, file_name or stem)
+    if named is None and file_name not in (stem, Path(own).stem):
+        builder.note("renamed-image", xml, f"<filename> is {file_name[:_LONGEST]!r}, {own} is used")
+    elif named is not None:
+        builder.note("renamed-image", xml, f"{named[:_LONGEST]} is missing, {own} is used")
+    elif Path(own).stem != stem:
+        builder.note("renamed-image", xml, f"{own} differs in case and is used")
+    return own
+
+
+def _add(builder: Builder, row: int, place: int, thing: Element) -> int:
+    """Take up an object; returns how many of its coordinates have a decimal comma."""
     flags = Flag(0)
     if _text(thing, "difficult") == "1":
         flags |= Flag.DIFFICULT
     if _text(thing, "truncated") == "1":
         flags |= Flag.TRUNCATED
-    box = [number(_text(thing, f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
-    builder.add_box(row, _text(thing, "name") or -1, box, place, flags)
+    if _text(thing, "occluded") == "1":
+        flags |= Flag.OCCLUDED
+    words = [_text(thing, f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")]
+    commas = [has_decimal_comma(word) for word in words]
+    box = [number(word.replace(",", ".") if comma else word) for word, comma in zip(words, commas, strict=True)]
+    builder.add_box(row, _text(thing, "name"), box, place, flags)
+    return sum(commas)
 
 
 def _text(element: Element, path: str) -> str:

@@ -1,16 +1,18 @@
 """YOLO: a data.yaml and one text file per image, `class cx cy w h` as shares of the image."""
 
+import os
 from pathlib import Path, PurePosixPath
 
 from detaug.errors import InputError
 from detaug.readers.builder import Builder
 from detaug.readers.catalog import Catalog, Split
-from detaug.readers.content import number, read_text
-from detaug.readers.description import Description, describe, places
+from detaug.readers.content import read_text
+from detaug.readers.description import NOT_LABELS, Description, describe, guess, places
 from detaug.readers.image import SUFFIXES
-from detaug.readers.root import Root, suffix
+from detaug.readers.label import Oddities, parse
+from detaug.readers.leftover import note_leftovers
+from detaug.readers.root import Root, printable, suffix
 
-_NOT_LABELS = frozenset(("classes.txt", "labels.txt", "notes.txt", "readme.txt"))
 _LARGEST_LIST = 1 << 28  # bytes of a text file that lists images
 
 
@@ -20,21 +22,43 @@ def read_yolo(root: str | Path | Root, classes: str | Path | None = None) -> Cat
     The split folders are looked for below `path`, then below the root alone: `../train/images` means `train/images`,
     and of an absolute path the longest end that exists here is taken. Nothing outside of the root is ever read. The
     label of `a/images/b.jpg` is `a/labels/b.txt`; an image without a label file is background. Polygons become boxes.
+    Where there is no image at all, each label file stands for an image called `b.jpg`, of an assumed size.
 
     Args:
-        root: the folder with data.yaml, or one with `images` and `labels` and a `classes.txt`, read without splits.
+        root: the folder with data.yaml; or one with `images` and `labels`, its classes in a `classes.txt`, or called
+            by their numbers.
         classes: a class table's file; without it a built-in table that knows the names.
 
     Raises:
-        InputError: there is no such folder, no class names, no image folder, or no usable image.
+        InputError: there is no such folder, no label file, no image folder, or no usable image.
     """
     folder = Root.of(root)
-    description = describe(folder)
+    description = describe(folder) or guess(folder)
     if description is None:
         raise InputError(
-            f"{folder.path}: no YOLO dataset: looked for data.yaml with `names`, or images/ with classes.txt."
+            f"{folder.path}: no YOLO dataset: looked for data.yaml with `names`, and for images/ with labels/*.txt."
         )
     builder = Builder(folder, unit="line", normalised=True)
+    for kind, value in description.faults:
+        builder.note(kind, description.file, value)
+    images = _all_images(builder, description)
+    odd = Oddities()
+    labels: dict[str, str] = {}
+    for split, name in images:
+        _read_image(builder, description, split, name, labels, odd)
+    odd.report(builder)
+    tried = set(labels)
+    tried |= _note_orphans(builder, tried)
+    note_leftovers(builder, read=tried)
+    named = list(dict.fromkeys(description.names.values()))
+    names = named or sorted(filter(str.isdigit, builder.names_seen()), key=int)
+    if len(names) < len(description.names):
+        builder.note("doubled-class", description.file, "two classes have the same name; they are one")
+    return builder.catalog(names, classes)
+
+
+def _all_images(builder: Builder, description: Description) -> list[tuple[Split, str]]:
+    """Split and name of each image; where there is none, of those that the label files ask for."""
     missing = []
     images: list[tuple[Split, str]] = []
     read: set[str] = set()
@@ -43,22 +67,26 @@ def read_yolo(root: str | Path | Root, classes: str | Path | None = None) -> Cat
             builder.note("doubled-split", description.file, f"{split.name.lower()}: {entry!r} is another split already")
             continue
         read.add(entry)
-        found = _images(folder, description, entry)
+        found = _images(builder.root, description, entry)
         images += [(split, name) for name in found or []]
         if found is None:
-            missing.append(entry)
-            builder.note("missing-split", description.file, f"{split.name.lower()}: {entry!r} is not in the folder")
+            missing.append((split, entry))
     if not images:
-        raise InputError(
-            f"{folder.path}: {description.file} leads to no image: looked for {', '.join(missing) or 'images'}."
-        )
-    for split, name in images:
-        _read_image(builder, description, split, name)
-    _note_orphans(builder, images)
-    names = list(dict.fromkeys(description.names.values()))
-    if len(names) < len(description.names):
-        builder.note("doubled-class", description.file, "two classes have the same name; they are one")
-    return builder.catalog(names, classes)
+        for split, entry in description.entries:
+            images += [(split, name) for name in _asked_for(builder.root, description, entry)]
+        found_without = {split for split, _ in images}
+        missing = [(split, entry) for split, entry in missing if split not in found_without]
+    for split, entry in missing:
+        builder.note("missing-split", description.file, f"{split.name.lower()}: {entry!r} {_absence(builder, entry)}")
+    if not images:
+        looked = ", ".join(f"{entry} ({_absence(builder, entry)})" for _, entry in missing) or "images"
+        raise InputError(f"{builder.root.path}: {description.file} leads to no image: looked for {looked}.")
+    return images
+
+
+def _absence(builder: Builder, entry: str) -> str:
+    linked = any(builder.root.is_linked(place) for place in places("", entry))
+    return "lies behind a link, which needs the option follow_links" if linked else "is not in the folder"
 
 
 def _images(root: Root, description: Description, entry: str) -> list[str] | None:
@@ -79,6 +107,20 @@ def _listed(root: Root, place: str, line: str) -> str:
     return beside if root.is_file(beside) else line
 
 
+def _asked_for(root: Root, description: Description, entry: str) -> list[str]:
+    """The images, as JPEG, that the label files of a split's folder belong to."""
+    for place in places(description.base, entry):
+        folder = label_name(f"{place}/x.jpg".lstrip("/")).rpartition("/")[0]
+        found = [name for name in root.listed(folder, {".txt"}) if _is_label(name)]
+        if found:
+            return [f"{place}/{PurePosixPath(name).stem}.jpg".lstrip("/") for name in found]
+    return []
+
+
+def _is_label(name: str) -> bool:
+    return name.rpartition("/")[2].lower() not in NOT_LABELS
+
+
 def label_name(image: str) -> str:
     """The label file of an image.
 
@@ -86,52 +128,70 @@ def label_name(image: str) -> str:
     ('train/labels/a.b.txt', 'labels/a.txt', 'a.txt')
     """
     before, found, after = f"/{image}".rpartition("/images/")
-    path = f"{before}/labels/{after}" if found else f"/{image}"
-    return PurePosixPath(path).with_suffix(".txt").as_posix()[1:]
+    path = PurePosixPath(f"{before}/labels/{after}" if found else f"/{image}")
+    return path.with_suffix(".txt").as_posix()[1:] if path.name else ""
 
 
-def _read_image(builder: Builder, description: Description, split: Split, name: str) -> None:
+def _read_image(
+    builder: Builder, description: Description, split: Split, name: str, labels: dict[str, str], odd: Oddities
+) -> None:
+    """Take up an image with the boxes of its label; `labels` collects which image each label file went to."""
     row = builder.add_image(name, split)
-    clean = builder.root.inside(label_name(name))
+    label_file = _label_of(builder, name)
+    clean = builder.root.inside(label_file)
     if clean is None:
-        builder.spoil(row, "path-outside", "the label file lies outside of the dataset's folder")
+        builder.spoil(row, "path-outside", f"{label_file} is not read, since {builder.root.refusal(label_file)}")
         return
-    file = builder.root.path / clean
-    if not file.exists():
+    other = labels.setdefault(clean, name)
+    if not os.path.lexists(builder.root.path / clean):
         return
+    if other != name:
+        builder.note("shared-label", clean, f"it stands for {other} and for {name}; both have its boxes")
     try:
-        lines = read_text(file).splitlines()
+        lines = read_text(builder.root.file(clean)).splitlines()
     except InputError as error:
         builder.spoil(row, "unreadable-annotation", str(error))
         return
     for place, line in enumerate(lines, 1):
-        if words := line.split():
-            builder.add_box(row, *_parse(words, description.names), place)
+        if line.strip():
+            index, box = parse(line, clean, place, odd)
+            builder.add_box(row, _class_of(index, description), box, place)
 
 
-def _parse(words: list[str], names: dict[int, str]) -> tuple[str | int, tuple[float, float, float, float]]:
-    """Class and corners (shares) of a line; a class id without a name stays a number."""
-    index = number(words[0])
-    label = names.get(int(index), int(index)) if index.is_integer() else -1
-    values = [number(word) for word in words[1:]]
-    if len(values) == 4:
-        x, y, width, height = values
-        return label, (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-    if len(values) >= 6 and len(values) % 2 == 0 and all(value == value for value in values):
-        return label, (min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2]))
-    return label, (float("nan"),) * 4
+def _class_of(index: int | str, description: Description) -> str | int:
+    """The name of a class id; what has none stays as it is, and loses its box."""
+    if isinstance(index, str):
+        return index
+    return description.names.get(index, index) if description.names else str(index)
 
 
-def _note_orphans(builder: Builder, images: list[tuple[Split, str]]) -> None:
+def _label_of(builder: Builder, image: str) -> str:
+    """The label's name: in the folder `labels`, or beside the image, as the disk spells it."""
+    root, label = builder.root, label_name(image)
+    if root.inside(label) is None or not label or os.path.lexists(root.path / label):
+        return label
+    beside = PurePosixPath(image).with_suffix(".txt").as_posix()
+    if beside != label and root.is_file(beside):
+        return beside
+    spelled = root.spelled(label)
+    if spelled != label:
+        builder.note("renamed-label", printable(spelled), f"its name differs from {printable(label)}, and it is used")
+    return spelled
+
+
+def _note_orphans(builder: Builder, labels: set[str]) -> set[str]:
     """Label files whose image is not there; only in label folders, since other text files lie beside images."""
-    labels = {label_name(name) for _, name in images}
+    orphans: set[str] = set()
     folders = {label.rpartition("/")[0] for label in labels}
     for folder in sorted(folder for folder in folders if "labels" in folder.split("/")):
         for name in builder.root.listed(folder, {".txt"}):
-            if name in labels or name.rpartition("/")[2].lower() in _NOT_LABELS or builder.root.inside(name) is None:
+            clean = builder.root.inside(name)
+            if clean is None or clean in labels or clean in orphans or not _is_label(name):
                 continue
+            orphans.add(clean)
             try:
-                boxes = sum(bool(line.strip()) for line in read_text(builder.root.path / name).splitlines())
+                boxes = sum(bool(line.strip()) for line in read_text(builder.root.file(clean)).splitlines())
             except InputError:
                 boxes = 0
             builder.note("missing-image", name, "there is no image for this label file", images=1, boxes=boxes)
+    return orphans

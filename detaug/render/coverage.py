@@ -10,7 +10,16 @@ def coverage(outline: int, box: Array, matrix: Array, window: tuple[int, int, in
     """The share of each pixel inside a transformed outline, from its distance to the edges.
 
     A pixel whose centre lies d pixels inside the nearest edge is covered by d + 0.5, within 0 and 1: exact for a
-    straight edge along the pixel grid, and within 0.04 for others.
+    straight edge along the pixel grid, and within 0.04 for others. The arguments are those of `depth`.
+
+    Returns:
+        (y2 - y1, x2 - x1) float32.
+    """
+    return np.clip(depth(outline, box, matrix, window) + 0.5, 0, 1).astype(np.float32)
+
+
+def depth(outline: int, box: Array, matrix: Array, window: tuple[int, int, int, int]) -> Array:
+    """How many canvas pixels each pixel's centre lies inside a transformed outline; negative outside.
 
     Args:
         outline: an `Outline` code.
@@ -19,15 +28,14 @@ def coverage(outline: int, box: Array, matrix: Array, window: tuple[int, int, in
         window: x1, y1, x2, y2 of the canvas pixels asked for.
 
     Returns:
-        (y2 - y1, x2 - x1) float32.
+        (y2 - y1, x2 - x1) float64.
     """
     x1, y1, x2, y2 = window
     centre = matrix[:2, :2] @ ((box[:2] + box[2:]) / 2) + matrix[:2, 2]
     spread = matrix[:2, :2] * ((box[2:] - box[:2]) / 2)  # unit square to canvas
     x = np.arange(x1, x2) + 0.5 - centre[0]
     y = np.arange(y1, y2) + 0.5 - centre[1]
-    inside = _in_ellipse(spread, x, y) if outline == Outline.ELLIPSE else _in_polygon(outline, spread, x, y)
-    return np.clip(inside + 0.5, 0, 1).astype(np.float32)
+    return _in_ellipse(spread, x, y) if outline == Outline.ELLIPSE else _in_polygon(outline, spread, x, y)
 
 
 def _in_polygon(outline: int, spread: Array, x: Array, y: Array) -> Array:

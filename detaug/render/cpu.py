@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from detaug.clipping import clipped
 from detaug.outline import Array, inverse, moved
-from detaug.render.coverage import coverage
+from detaug.render.blend import blended, margin, with_gain
+from detaug.render.coverage import depth
 from detaug.render.effects import run
 from detaug.render.noise import add_noise
 from detaug.render.source import PAD, Picture, Source
@@ -122,11 +123,11 @@ def _tile(canvas: Canvas, picture: Picture, region: tuple[int, int, int, int], m
 
 
 def _paste(canvas: Canvas, picture: Picture, scene: Scene, layer: int, matrix: Array, halvings: int) -> None:
-    """Warp a donor and lay it over the canvas through its outline's coverage."""
+    """Warp a donor, give it its light and lay it over the canvas through its outline."""
     height, width = canvas.shape[:2]
-    box = scene.region[layer]
+    box, blend, soft = scene.region[layer], int(scene.blend[layer]), float(scene.soft[layer])
     corners = np.array([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]])
-    x1, y1, x2, y2 = _pixels_round(moved(corners, scene.matrix[layer]), width, height)
+    x1, y1, x2, y2 = _pixels_round(moved(corners, scene.matrix[layer]), width, height, margin(blend, soft))
     everything = (0, 0, picture.rgb.shape[1], picture.rgb.shape[0])
     if x2 <= x1 or y2 <= y1:
         return
@@ -141,15 +142,16 @@ def _paste(canvas: Canvas, picture: Picture, scene: Scene, layer: int, matrix: A
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    alpha = coverage(int(scene.outline[layer]), box, scene.matrix[layer], (x1, y1, x2, y2))
+    lit = with_gain(np.asarray(warped, np.uint8), scene.gain[layer])
+    inside = depth(int(scene.outline[layer]), box, scene.matrix[layer], (x1, y1, x2, y2))
     view = canvas[y1:y2, x1:x2]
-    view[:] = cv2.blendLinear(warped, view.copy(), alpha, 1 - alpha)
+    view[:] = blended(lit, view.copy(), inside, blend, soft)
 
 
-def _pixels_round(points: Array, width: int, height: int) -> tuple[int, int, int, int]:
-    """The canvas pixels round some points, with one more on each side: a pixel may be covered in part."""
-    x1, y1 = (max(0, int(v) - 1) for v in np.floor(points.min(0)))
-    x2, y2 = (min(m, int(v) + 1) for m, v in zip((width, height), np.ceil(points.max(0)), strict=True))
+def _pixels_round(points: Array, width: int, height: int, more: int = 1) -> tuple[int, int, int, int]:
+    """The canvas pixels round some points, with `more` on each side: a pixel may be covered in part."""
+    x1, y1 = (max(0, int(v) - more) for v in np.floor(points.min(0)))
+    x2, y2 = (min(m, int(v) + more) for m, v in zip((width, height), np.ceil(points.max(0)), strict=True))
     return x1, y1, x2, y2
 
 

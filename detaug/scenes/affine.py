@@ -17,7 +17,7 @@ class Affine(Operation):
     """Turn, scale, shear and shift the scene about its centre.
 
     Attributes:
-        degrees_range: turn; bounded by the least turning limit among the classes in view.
+        degrees_range: turn; bounded by what the classes in view may still be turned.
         scale_range: scale; not so small that a sign of 8 or more pixels comes out under 8.
         shear_range: degrees, drawn for each axis.
         shift_range: share of the canvas, drawn for each axis.
@@ -42,7 +42,7 @@ class Affine(Operation):
         shear = factor * _between(self.shear_range, drawn[2]), factor * _between(self.shear_range, drawn[3])
         shift = _between(self.shift_range, drawn[4]), _between(self.shift_range, drawn[5])
         if len(scene.label):
-            limit = float(stage.catalog.classes.turn[scene.label].min())
+            limit = max(float((stage.catalog.classes.turn[scene.label] - _turned(scene)[scene.layer]).min()), 0.0)
             degrees = min(max(degrees, -limit), limit)
             scale = max(scale, _least_scale(scene))
         matrix = about_centre(scene.size, degrees=degrees, scale=scale, shear=shear, shift=shift)
@@ -60,6 +60,14 @@ def _reach(matrix: Array, size: tuple[int, int]) -> float:
     across = [a * u + b * v + x for u, v in ((0, 0), (width, 0), (width, height), (0, height))]
     down = [c * u + d * v + y for u, v in ((0, 0), (width, 0), (width, height), (0, height))]
     return float(max(-min(across), -min(down), max(across) - width, max(down) - height, 0.0))
+
+
+def _turned(scene: Scene) -> Array:
+    """(L,) degrees that each layer is turned already, either way; a mirrored one is compared with its mirror image."""
+    a, b, c, d = scene.matrix[:, 0, 0], scene.matrix[:, 0, 1], scene.matrix[:, 1, 0], scene.matrix[:, 1, 1]
+    side = np.sign(a * d - b * c)
+    turned: Array = np.abs(np.degrees(np.arctan2(side * c, side * a)))
+    return turned
 
 
 def _least_scale(scene: Scene) -> float:

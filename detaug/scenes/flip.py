@@ -11,7 +11,7 @@ from detaug.scenes.operation import Operation
 from detaug.scenes.scene import Role, Scene
 from detaug.scenes.stage import Stage
 
-_TILE, _PASTE = int(Role.TILE), int(Role.PASTE)
+_TILE = int(Role.TILE)
 _SIDES_SWAPPED = [2, 1, 0, 3]
 
 
@@ -36,7 +36,7 @@ class Flip(Operation):
             return scene
         matrix, own = scene.matrix.copy(), wanted.copy()
         turned = wanted & (scene.role == _TILE)
-        for layer in np.flatnonzero((scene.role == _PASTE) & wanted[scene.host]):
+        for layer in np.flatnonzero((scene.role != _TILE) & wanted[scene.host]):
             host = scene.host[layer]
             # The host's mirroring turns the donor's picture as well: undo that where it is not wanted.
             matrix[layer] = mirrored(scene.matrix[host], scene.region[host]) @ inverse(scene.matrix[host])

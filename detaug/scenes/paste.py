@@ -1,108 +1,201 @@
 """Rare signs cut out and pasted into other scenes (Ghiasi et al., "Simple Copy-Paste", 2021), by boxes alone."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
-from detaug.outline import Array
-from detaug.scenes.operation import Operation, within_log
-from detaug.scenes.scene import Role, Scene, joined
+from detaug.errors import InputError
+from detaug.scenes.decoy import background
+from detaug.scenes.edge import edge, usual_edges
+from detaug.scenes.laid import NO_LABEL, Cut, Laid, with_laid
+from detaug.scenes.light import BRIGHTNESS, Gain, bounded
+from detaug.scenes.operation import Operation
+from detaug.scenes.placement import Hosts, Placed, Span, Wanted, placed
+from detaug.scenes.scene import Blend, Scene
+from detaug.scenes.shape import Shape, carried, reach, shaped
 from detaug.scenes.stage import Stage
 from detaug.scenes.window import KEEP_SIDE
 
-_TRIES = 12
+_TIMES, _TURN, _SHEAR_X, _SHEAR_Y, _GAIN, _EDGE, _SOFT, _POLE, _CHANCES = range(9)
+
+Chances = list[float]  # one random number for each of the names above
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paste(Operation):
-    """Paste signs of rare classes, cut out along their class's outline.
+    """Paste signs of rare classes, cut out along their outline, where signs stand and as large as they are there.
 
     Attributes:
         count_range: how many are tried, a whole number from low to high.
-        scale_range: size relative to the donor's in its own image fitted to the canvas.
-        enlarge: a donor is never shown larger than this many times its own pixels.
-        overlap: a place is refused if the paste covers a larger share of an object there, or the other way round.
+        scale_range: factor on the size that the training boxes have at that place.
+        enlarge: a donor is never pasted larger than this many times its own pixels.
+        shrink: nor smaller than this share of them.
+        turn_range: degrees that it is turned by itself, within its class's limit.
+        shear_range: degrees, drawn for each axis.
+        gain_range: brightness of its own, beside the host's light.
+        light: how far its light follows the host's, 0 to 1; 0 leaves it as it is.
+        blend: weights of the edges `hard`, `feather`, `gaussian` and `poisson`.
+        feather_range: width of the ramp in canvas pixels.
+        sigma_range: of the Gaussian edge, in canvas pixels.
+        overlap: share of an object that pastes may cover, and of a paste that may lie over an object.
+        leave: share of its width or height that may lie outside the canvas.
+        pole: probability that a place directly above or below a sign is tried first.
+        decoy: probability that a paste is accompanied by a patch without a sign and without a label.
     """
 
     mixes: ClassVar[bool] = True
 
     p: float = 0.5
     count_range: tuple[int, int] = (1, 2)
-    scale_range: tuple[float, float] = (0.5, 1.5)
+    scale_range: tuple[float, float] = (0.8, 1.25)
     enlarge: float = 1.5
+    shrink: float = 0.1
+    turn_range: tuple[float, float] = (-4.0, 4.0)
+    shear_range: tuple[float, float] = (-3.0, 3.0)
+    gain_range: tuple[float, float] = (0.9, 1.1)
+    light: float = 0.6
+    blend: dict[str, float] = field(default_factory=usual_edges)
+    feather_range: tuple[float, float] = (1.0, 3.0)
+    sigma_range: tuple[float, float] = (0.5, 1.2)
     overlap: float = 0.05
+    leave: float = 0.1
+    pole: float = 0.1
+    decoy: float = 0.25
+
+    def __post_init__(self) -> None:
+        Operation.__post_init__(self)
+        for name, weight in self.blend.items():
+            if name.upper() not in Blend.__members__:
+                known = ", ".join(b.name.lower() for b in Blend)
+                raise InputError(f"paste.blend names {name!r}; known are {known}.")
+            if not weight >= 0:
+                raise InputError(f"paste.blend.{name} is a weight of at least 0, not {weight}.")
+        if not sum(self.blend.values()) > 0:
+            raise InputError(f"paste.blend gives no edge a weight above 0: {self.blend}.")
+        for key in ("light", "overlap", "leave", "pole", "decoy"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise InputError(f"paste.{key} lies between 0 and 1, not {getattr(self, key)}.")
+        if not 0 < self.shrink <= self.enlarge:
+            raise InputError(f"paste.shrink is above 0 and at most paste.enlarge ({self.enlarge}), not {self.shrink}.")
 
     def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:
-        """The scene with up to `count` more layers; those for which no free place is found are left out."""
-        count = int(rng.integers(self.count_range[0], self.count_range[1] + 1))
-        search = stage.search(scene.draw, "paste")
-        for _ in range(count if len(stage.donors) else 0):
-            donor = stage.donors.pick(rng)
-            scale = within_log(self.scale_range, rng)
-            if int(stage.donors.image[donor]) in stage.replaced:
-                continue
-            placed = self._placed(scene, stage, donor, scale, search)
-            scene = scene if placed is None else joined([scene, placed])
-        return scene
+        """The scene with up to `count` more signs, then decoys; those for which no place is free are left out."""
+        cuts = [_donor(stage, donor) for donor in stage.donors.hand(scene.draw, self.count_range, rng)]
+        if not cuts:
+            return scene
+        chances = rng.random((len(cuts), _CHANCES)).tolist()
+        signs = [(c, chance) for c, chance in zip(cuts, chances, strict=True) if c.image not in stage.replaced]
+        decoys = self._decoys(cuts, scene, stage)
+        hosts = Hosts.of(scene, stage, self.overlap)
+        laid, taken = self._laid(signs, hosts, [], scene, stage, stage.search(scene.draw, "paste"))
+        more, _ = self._laid(decoys, hosts, taken, scene, stage, stage.search(scene.draw, "paste/decoy"))
+        return with_laid(scene, laid + more)
 
-    def _placed(
-        self, scene: Scene, stage: Stage, donor: int, scale: float, search: np.random.Generator
-    ) -> Scene | None:
-        """The donor as a scene of one layer at a free place, or None."""
-        row = int(stage.donors.image[donor])
-        whole = stage.base(row, scene.draw)
-        own = int(stage.donors.box[donor]) - int(stage.catalog.objects(row).start)
-        box = whole.box[own]
-        sides = box[2:] - box[:2]
-        scale = min(scale * float(whole.matrix[0, 0, 0]), self.enlarge)
-        scale = max(scale, min(self.enlarge, KEEP_SIDE / float(sides.min())))
-        wide, high = (sides * scale).tolist()
-        tiles = scene.tiles()
-        taken = scene.hulls()
-        for _ in range(_TRIES):
-            host = int(tiles[int(search.integers(len(tiles)))])
-            x1, y1, x2, y2 = _canvas_rectangle(scene, host)
-            chance = search.random(2)
-            if x2 - x1 < wide or y2 - y1 < high:
-                continue
-            left, top = x1 + float(chance[0]) * (x2 - x1 - wide), y1 + float(chance[1]) * (y2 - y1 - high)
-            if _free(np.array([left, top, left + wide, top + high]), taken, self.overlap):
-                matrix = np.array([[scale, 0, left - scale * box[0]], [0, scale, top - scale * box[1]], [0, 0, 1.0]])
-                return self._layer(whole, own, matrix, host, scene)
-        return None
+    def _decoys(self, cuts: Sequence[Cut], scene: Scene, stage: Stage) -> list[tuple[Cut, Chances]]:
+        """Backgrounds of the shapes and sizes of these signs, from random numbers of their own."""
+        if self.decoy == 0:
+            return []
+        rng = stage.streams.of(scene.draw.epoch, scene.draw.slot, "paste/decoy")
+        search = stage.search(scene.draw, "paste/background")
+        found = []
+        for like in cuts:
+            wanted, *chance = rng.random(1 + _CHANCES).tolist()
+            cut = background(stage, like, search) if wanted < self.decoy else None
+            if cut is not None:
+                found.append((cut, chance))
+        return found
 
-    @staticmethod
-    def _layer(whole: Scene, own: int, matrix: Array, host: int, scene: Scene) -> Scene:
-        """A scene of the donor alone, hosted by a tile of `scene`."""
-        return replace(
-            whole,
-            region=whole.box[own][None],
-            matrix=matrix[None],
-            role=np.array([Role.PASTE], np.uint8),
-            outline=whole.shape[own][None],
-            group=scene.group[host][None],
-            host=np.array([host - len(scene.image)], np.int64),  # joining adds the number of layers before
-            box=whole.box[own][None],
-            layer=np.zeros(1, np.int64),
-            label=whole.label[own][None],
-            shape=whole.shape[own][None],
-            origin=whole.origin[own][None],
+    def _laid(
+        self,
+        patches: Sequence[tuple[Cut, Chances]],
+        hosts: Hosts,
+        taken: list[Span],
+        scene: Scene,
+        stage: Stage,
+        search: np.random.Generator,
+    ) -> tuple[list[Laid], list[Span]]:
+        """Those patches, all signs or all decoys, that found a place, and what is then taken."""
+        if not patches:
+            return [], taken
+        shapes = [self._shape(cut, chance, stage) for cut, chance in patches]
+        half = np.array([((c.box[2] - c.box[0]) / 2, (c.box[3] - c.box[1]) / 2) for c, _ in patches])
+        low, high = self.scale_range
+        sign = patches[0][0].label != NO_LABEL
+        wanted = Wanted(
+            half=half,
+            reach=np.array([reach(shape, *own) for shape, own in zip(shapes, half.tolist(), strict=True)]),
+            times=np.array([low * (high / low) ** chance[_TIMES] for _, chance in patches]),
+            least=np.maximum(self.shrink, KEEP_SIDE / (2 * half.min(1))),
+            most=self.enlarge,
+            overlap=self.overlap if sign else 0.0,
+            margin=0.0 if sign else 0.1,
+            leave=self.leave,
+            pole=np.array([chance[_POLE] < self.pole for _, chance in patches]),
+        )
+        laid = []
+        for (cut, chance), shape, place in zip(
+            patches, shapes, placed(wanted, hosts, stage.places, taken, search), strict=True
+        ):
+            if place is not None:
+                taken = [*taken, place.box]
+                laid.append(self._lay(cut, chance, shape, place, hosts, scene, stage))
+        return laid, taken
+
+    def _shape(self, cut: Cut, chance: Chances, stage: Stage) -> Shape:
+        """Its own turn, within its class's limit, and shear."""
+        limit = float(stage.catalog.classes.turn[cut.label]) if cut.label != NO_LABEL else 180.0
+        return shaped(
+            bounded(_between(self.turn_range, chance[_TURN]), -limit, limit),
+            _between(self.shear_range, chance[_SHEAR_X]),
+            _between(self.shear_range, chance[_SHEAR_Y]),
         )
 
+    def _lay(
+        self, cut: Cut, chance: Chances, shape: Shape, place: Placed, hosts: Hosts, scene: Scene, stage: Stage
+    ) -> Laid:
+        """The patch in its place, with its edge and light."""
+        x1, y1, x2, y2 = cut.box
+        side = min(x2 - x1, y2 - y1) * place.ratio * float(hosts.scale[place.host])
+        blend, soft = edge(self.blend, chance[_EDGE], chance[_SOFT], self.feather_range, self.sigma_range, side)
+        return Laid(
+            cut=cut,
+            host=int(hosts.layer[place.host]),
+            matrix=carried(hosts.matrix[place.host], place, shape, ((x1 + x2) / 2, (y1 + y2) / 2)),
+            gain=self._gain(cut, _between(self.gain_range, chance[_GAIN]), place, hosts, scene, stage),
+            blend=blend,
+            soft=soft,
+        )
 
-def _canvas_rectangle(scene: Scene, layer: int) -> tuple[float, float, float, float]:
-    """Where a tile shows on the canvas; tiles are upright when pasting is planned."""
-    matrix, region = scene.matrix[layer], scene.region[layer]
-    low = matrix[:2, :2] @ region[:2] + matrix[:2, 2]
-    high = matrix[:2, :2] @ region[2:] + matrix[:2, 2]
-    height, width = scene.size
-    return max(0.0, low[0]), max(0.0, low[1]), min(float(width), high[0]), min(float(height), high[1])
+    def _gain(self, cut: Cut, own: float, place: Placed, hosts: Hosts, scene: Scene, stage: Stage) -> Gain:
+        """The factor on each channel: the host's light, times the patch's own brightness."""
+        red = green = blue = 1.0
+        if stage.light is not None and self.light > 0:
+            high, wide = stage.catalog.sizes[cut.image].tolist()
+            across, down = hosts.sides[place.host].tolist()
+            x1, y1, x2, y2 = cut.box
+            a, b = place.ratio * (x2 - x1) / 2, place.ratio * (y2 - y1) / 2
+            red, green, blue = stage.light.gain(
+                cut.image,
+                (x1 / wide, y1 / high, x2 / wide, y2 / high),
+                int(scene.image[hosts.layer[place.host]]),
+                ((place.x - a) / across, (place.y - b) / down, (place.x + a) / across, (place.y + b) / down),
+                self.light,
+            )
+            if cut.origin >= 0:
+                own = min(own, float(stage.light.most[cut.origin]) / green)
+        bright = bounded(green * own, *BRIGHTNESS)
+        return bright * red / green, bright, bright * blue / green
 
 
-def _free(box: Array, taken: Array, overlap: float) -> bool:
-    """Whether a box shares no more than a part `overlap` of itself or of any taken box."""
-    sides = np.minimum(taken[:, 2:], box[2:]) - np.maximum(taken[:, :2], box[:2])
-    shared = np.clip(sides, 0, None).prod(1)
-    areas = np.minimum((taken[:, 2:] - taken[:, :2]).prod(1), (box[2:] - box[:2]).prod())
-    return bool((shared <= overlap * areas).all())
+def _donor(stage: Stage, donor: int) -> Cut:
+    """What is cut out for a donor; it is whole, so its mask is its class's."""
+    row = int(stage.donors.box[donor])
+    label = int(stage.catalog.labels[row])
+    x1, y1, x2, y2 = stage.catalog.boxes[row].tolist()
+    return Cut(int(stage.donors.image[donor]), (x1, y1, x2, y2), int(stage.catalog.classes.outline[label]), label, row)
+
+
+def _between(span: tuple[float, float], chance: float) -> float:
+    return span[0] + (span[1] - span[0]) * chance

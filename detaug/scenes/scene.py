@@ -25,6 +25,16 @@ class Role(IntEnum):
 
     TILE = 0
     PASTE = 1
+    DECOY = 2
+
+
+class Blend(IntEnum):
+    """How a pasted layer's edge passes into what lies beneath."""
+
+    HARD = 0
+    FEATHER = 1
+    GAUSSIAN = 2
+    POISSON = 3
 
 
 _TILE = int(Role.TILE)
@@ -80,6 +90,9 @@ class Scene:
         free: (L, 4) bool, whether that side may be moved outwards to show more of the image.
         group: (L,) uint8, index into `opacity`.
         host: (L,) int64, the layer a paste was placed in; a tile names itself.
+        gain: (L, 3) float32, factor on the layer's red, green and blue before it is joined.
+        blend: (L,) uint8 `Blend` of a pasted layer's edge.
+        soft: (L,) float32, canvas pixels: the ramp's width, or the Gaussian's sigma.
         opacity: one share per group; the first group is the ground and has 1.
         box: (N, 4) float64, the whole object in SOURCE pixels of its layer.
         layer: (N,) int64.
@@ -106,6 +119,9 @@ class Scene:
     free: NDArray[np.bool_]
     group: NDArray[np.uint8]
     host: NDArray[np.int64]
+    gain: NDArray[np.float32]
+    blend: NDArray[np.uint8]
+    soft: NDArray[np.float32]
     opacity: tuple[float, ...]
     box: Array
     layer: NDArray[np.int64]
@@ -147,7 +163,7 @@ class Scene:
 
 
 _FIELDS = dict.fromkeys(f.name for f in fields(Scene))
-_PER_LAYER = ("image", "region", "matrix", "role", "outline", "under", "free", "group", "host")
+_PER_LAYER = ("image", "region", "matrix", "role", "outline", "under", "free", "group", "host", "gain", "blend", "soft")
 _PER_OBJECT = ("box", "layer", "label", "shape", "origin")
 
 
@@ -225,6 +241,9 @@ def whole_images(
         free=np.zeros((layers, 4), bool),
         group=np.zeros(layers, np.uint8),
         host=np.arange(layers, dtype=np.int64),
+        gain=np.ones((layers, 3), np.float32),
+        blend=np.zeros(layers, np.uint8),
+        soft=np.zeros(layers, np.float32),
         opacity=(1.0,),
         box=catalog.boxes[origin].astype(np.float64),
         layer=np.repeat(np.arange(layers), counts),

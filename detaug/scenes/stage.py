@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from detaug.draws.balance import Order
 from detaug.draws.donors import Donors
 from detaug.draws.draw import Draw, Streams
+from detaug.draws.places import Places
 from detaug.readers.catalog import Catalog
+from detaug.scenes.light import Light
 from detaug.scenes.scene import Scene, seen_outlines, whole_images
 
 
@@ -24,6 +26,8 @@ class Stage:
         weights: (C,) how much each class is sought when a window is chosen.
         donors: what may be pasted.
         streams: the random numbers.
+        places: where pastes may stand.
+        light: the light of the images, or None where it is not known.
         replaced: images that turned out to be broken and the rows that stand in for them.
         outlines: (N,) `seen_outlines` of the catalog; made where it is not given.
         multiplied: (C,) the classes that have donors: scenes that show them may vary more widely.
@@ -35,6 +39,8 @@ class Stage:
     weights: NDArray[np.float64]
     donors: Donors
     streams: Streams
+    places: Places = field(default_factory=Places.uniform)
+    light: Light | None = None
     replaced: Mapping[int, int] = field(default_factory=dict)
     outlines: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     multiplied: NDArray[np.bool_] = field(init=False)

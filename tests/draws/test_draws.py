@@ -1,6 +1,7 @@
 """Draws, balance, order, samplers, donors."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_repeat_factors_follow_the_formula() -> None:
 
 
 @pytest.mark.parametrize("setting", [{"threshold": 2}, {"power": -1}, {"most": 0.5}])
-def test_balance_refuses_nonsense(setting: dict[str, float]) -> None:
+def test_balance_refuses_nonsense(setting: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(setting))):
         Balance(**setting)
 
@@ -149,3 +150,47 @@ def test_donors_are_whole_alone_and_of_rare_classes() -> None:
 def test_draws_are_values() -> None:
     assert Draw(1, 2, 3) == Draw(1, 2, 3, True)
     assert hash(Draw(1, 2, 3)) == hash(Draw(1, 2, 3))
+
+
+def test_donors_are_those_that_a_check_box_by_box_finds() -> None:
+    from dataclasses import replace
+
+    rng = np.random.default_rng(3)
+    low = rng.uniform(0, 900, (len(CATALOG.boxes), 2))
+    crowded = replace(CATALOG, boxes=np.hstack([low, low + rng.uniform(5, 300, low.shape)]).astype(np.float32))
+    rare = np.ones(8, bool)
+    expected = set()
+    for image in range(len(crowded)):
+        objects = crowded.objects(image)
+        for own in range(objects.start, objects.stop):
+            x1, y1, x2, y2 = crowded.boxes[own].astype(float)
+            wide, high = x2 - x1, y2 - y1
+            alone = True
+            for other in range(objects.start, objects.stop):
+                a, b, c, d = crowded.boxes[other].astype(float)
+                shared = max(0.0, min(x2, c) - max(x1, a)) * max(0.0, min(y2, d) - max(y1, b))
+                alone &= other == own or shared <= 0.1 * wide * high
+            if alone and min(wide, high) >= 12 and max(wide, high) <= 4 * min(wide, high):
+                expected.add(own)
+    assert set(Donors.of(crowded, rare).box.tolist()) == expected
+    assert 10 < len(expected) < len(low)
+
+
+def test_blurred_donors_go_unless_their_class_would_lose_most() -> None:
+    from detaug.readers.colours import Colours
+
+    rare, none = np.ones(8, bool), np.zeros(0, np.float32)
+    everyone = Donors.of(CATALOG, rare)
+    sharpness = np.full(len(CATALOG.boxes), 4, np.float32)
+    labels = CATALOG.labels
+    blurred = everyone.box[labels[everyone.box] == 2][:2]
+    sharpness[blurred] = 0.5
+    few = everyone.box[labels[everyone.box] == 3]
+    sharpness[few] = np.nan
+    many = everyone.box[labels[everyone.box] == 5]
+    sharpness[many] = np.where(np.arange(len(many)) % 2, 0.1, 9.0)
+    sharp = Donors.of(CATALOG, rare, colours=Colours(np.zeros((0, 8, 8, 3), np.uint8), sharpness, none))
+    gone = set(everyone.box.tolist()) - set(sharp.box.tolist())
+    assert set(blurred.tolist()) <= gone
+    assert not gone & set(few.tolist())
+    assert 2 * len(gone & set(many.tolist())) <= len(many)

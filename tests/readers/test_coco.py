@@ -209,3 +209,55 @@ def test_otonom() -> None:
     assert (len(catalog), len(catalog.boxes), len(catalog.classes)) == (93, 151, 12)
     assert kinds(catalog) == ["dummy-class"]
     assert set(catalog.splits) == {Split.TEST}
+
+
+def test_without_any_image_a_dataset_can_be_planned(tmp_path: Path) -> None:
+    coco(tmp_path / "labels.json", [A, B], [box(1, 2, 3, 4)])
+    catalog = obeys(read_coco(tmp_path))
+    assert kinds(catalog) == ["no-images"]
+    assert catalog.sizes.tolist() == [[40, 60]] * 2
+    assert catalog.boxes.tolist() == [[1, 2, 4, 6]]
+    assert not catalog.has_images
+
+
+@pytest.mark.parametrize("key", ["07", 7.0, "7", 7])
+def test_an_id_is_the_same_however_it_is_written(tmp_path: Path, key: object) -> None:
+    root = single(tmp_path, box(1, 1, 9, 9, image=key, category=str(1)))
+    assert len(obeys(read_coco(root)).boxes) == 1
+
+
+def test_the_same_file_under_two_ids_is_one_image_with_the_boxes_of_both(tmp_path: Path) -> None:
+    root = single(tmp_path, box(1, 1, 9, 9), box(20, 1, 9, 9, image=8), box(1, 1, 9, 9, image=8))
+    coco(root / "labels.json", [A, {**A, "id": 8}, B], json.loads((root / "labels.json").read_text())["annotations"])
+    catalog = obeys(read_coco(root))
+    assert kinds(catalog) == ["doubled-box", "doubled-image"]
+    assert catalog.boxes[catalog.objects(0)].tolist() == [[1, 1, 10, 10], [20, 1, 29, 10]]
+    assert (catalog.images_in, catalog.boxes_in) == (3, 3)
+
+
+def test_a_polygon_stands_in_for_a_missing_box(tmp_path: Path) -> None:
+    polygons = [[2, 2, 20, 2, 10, 30], [1, 5, 3, 5, 3, 6]]
+    root = single(
+        tmp_path,
+        {"image_id": 7, "category_id": 1, "bbox": None, "segmentation": polygons},
+        {"image_id": 7, "category_id": 2, "bbox": [], "segmentation": [[2, 2, "x", 2, 10, 30]]},
+    )
+    catalog = obeys(read_coco(root))
+    assert catalog.boxes.tolist() == [[1, 2, 20, 30]]
+    assert kinds(catalog) == ["bad-number", "derived-box"]
+
+
+def test_missing_categories_are_called_by_their_numbers(tmp_path: Path) -> None:
+    root = single(tmp_path, box(1, 1, 9, 9, category=12), box(1, 1, 9, 9, category=3))
+    content = json.loads((root / "labels.json").read_text())
+    del content["categories"]
+    (root / "labels.json").write_text(json.dumps(content))
+    catalog = obeys(read_coco(root))
+    assert catalog.classes.names == ("3", "12")
+    assert [catalog.classes.names[label] for label in catalog.labels] == ["12", "3"]
+    assert kinds(catalog) == ["unnamed-classes"]
+
+
+@pytest.mark.parametrize("value", [0, "0", False, None, 2.5])
+def test_what_is_no_crowd(tmp_path: Path, value: object) -> None:
+    assert read_coco(single(tmp_path, box(1, 1, 9, 9, iscrowd=value))).flags.tolist() == [0]

@@ -154,7 +154,7 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("side", [10_001, 16_000, 60_000])
+@pytest.mark.parametrize("side", [10_000, 16_000, 60_000])
 def test_bombs_are_refused_by_their_header(tmp_path: Path, side: int) -> None:
     head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     chunk = struct.pack(">I", 13) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
@@ -181,3 +181,31 @@ def test_damaged_bytes_decode_or_name_the_file(tmp_path: Path, suffix: str) -> N
             pixels = None
             refusal = str(error)
         assert str(path) in refusal if pixels is None else pixels.shape[:2] == header(path)
+
+
+def test_a_single_pixel(tmp_path: Path) -> None:
+    for name in ("a.png", "a.bmp", "a.ppm"):
+        path = picture(tmp_path / name, 1, 1)
+        assert header(path) == (1, 1)
+        assert decode(path).shape == (1, 1, 3)
+
+
+def test_a_gif_is_refused_by_name(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.gif", save_all=True, append_images=[Image.new("RGB", (9, 9), "red")])
+    for use in (header, decode):
+        with pytest.raises(ImageError, match=r"a\.gif: this is no image of the kinds JPEG"):
+            use(tmp_path / "a.gif")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_cut_file_with_another_behind_it_gives_an_image_or_an_error(tmp_path: Path, share: float) -> None:
+    data = picture(tmp_path / "a.jpg", 200, 300).read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[: int(len(data) * share)] + b"\0" * 3_000_000)
+    with pytest.raises(ImageError, match="cut short"):
+        header(tmp_path / "a.jpg")
+
+
+def test_the_end_of_a_long_file_is_found_across_windows(tmp_path: Path) -> None:
+    data = picture(tmp_path / "a.jpg", 200, 300).read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data + b"x" * 3_000_000)
+    assert header(tmp_path / "a.jpg") == (200, 300)

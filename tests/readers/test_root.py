@@ -76,3 +76,25 @@ def test_a_root_remembers_what_its_catalog_depends_on(tmp_path: Path) -> None:
     root.listed("a", {".txt"}, deep=True)
     assert list(root.files) == ["a/b.txt"]
     assert list(root.folders) == [("a", frozenset({".txt"}), True)]
+
+
+def test_names_are_found_as_the_disk_spells_them(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in ("IMG.JPG", "Gro\u0308ße.jpg", "exact.jpg", "EXACT.jpg"):
+        (tmp_path / "a" / name).touch()
+    root = Root(tmp_path)
+    assert root.spelled("a/img.jpg") == "a/IMG.JPG"
+    assert root.spelled("a/Größe.jpg") == "a/Gro\u0308ße.jpg"
+    assert root.spelled("a/exact.jpg") == "a/exact.jpg"
+    assert root.spelled("a/gone.jpg") == "a/gone.jpg"
+    assert root.spelled("gone/img.jpg") == "gone/img.jpg"
+
+
+def test_another_spelling_that_leads_out_is_not_taken(root: Path) -> None:
+    assert Root(root).spelled("OUT.JPG") == "OUT.JPG"
+
+
+def test_what_lies_behind_a_link_is_told_from_what_is_missing(root: Path) -> None:
+    assert [Root(root).is_linked(name) for name in ("out", "out.jpg", "to_a", "gone", "..", "a\0b")] == [
+        True, True, False, False, False, False
+    ]  # fmt: skip

@@ -9,6 +9,7 @@ from PIL import Image
 
 from detaug.errors import InputError
 from detaug.readers.catalog import Flag, Split
+from detaug.readers.read import read
 from detaug.readers.voc import read_voc
 from detaug.render.source import Source
 from tests.readers.making import REAL, kinds, needs_real, obeys, picture, voc, xml
@@ -274,3 +275,55 @@ def test_without_any_image_a_dataset_can_be_planned_but_not_drawn(tmp_path: Path
     np.testing.assert_array_equal(catalog.sizes, whole.sizes)
     with pytest.raises(InputError, match="not drawn"):
         Source(catalog, (64, 64))
+
+
+@pytest.mark.parametrize("filename", ["", "a", "a.JPG", "b", "elsewhere/a.jpg", "a.png"])
+def test_an_image_is_found_by_the_annotations_own_name(tmp_path: Path, filename: str) -> None:
+    root = voc(tmp_path, {"a": []})
+    (root / "annotations" / "a.xml").write_text(xml([("s", (2, 2, 8, 8))], filename))
+    catalog = obeys(read_voc(root))
+    assert (catalog.name(0), len(catalog.boxes)) == ("images/a.jpg", 1)
+    assert kinds(catalog) == ([] if filename == "a" else ["renamed-image"])
+
+
+@pytest.mark.parametrize(("image", "annotation"), [("IMG", "img"), ("img", "IMG"), ("Größe", "Gro\u0308ße")])
+def test_names_that_differ_in_case_or_in_how_they_are_composed(tmp_path: Path, image: str, annotation: str) -> None:
+    picture(tmp_path / "images" / f"{image}.jpg")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / f"{annotation}.xml").write_text(xml([], f"{annotation}.jpg"), encoding="utf-8")
+    catalog = obeys(read_voc(tmp_path))
+    assert catalog.name(0) == f"images/{image}.jpg"
+    assert kinds(catalog) == ["renamed-image"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_declared_encodings_are_read(tmp_path: Path, encoding: str) -> None:
+    root = voc(tmp_path, {"a": []})
+    declared = encoding.removesuffix("-sig")
+    text = f"<?xml version='1.0' encoding='{declared}'?>" + xml([("Größe", (2, 2, 8, 8))], "a.jpg")
+    (root / "annotations" / "a.xml").write_bytes(text.encode(encoding))
+    assert obeys(read_voc(root)).classes.names == ("Größe",)
+
+
+def test_annotations_in_folders_of_any_name(tmp_path: Path) -> None:
+    for place, xmls in (("north/JPEGImages", "north/Annotations"), ("south", "south"), ("images/west", "labels/west")):
+        for folder, name, text in ((place, "x.jpg", None), (xmls, "x.xml", xml([("s", (2, 2, 8, 8))], "x.jpg"))):
+            path = tmp_path / "all" / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if text is None:
+                picture(path)
+            else:
+                path.write_text(text)
+    catalog = obeys(read(tmp_path))
+    assert catalog.findings == ()
+    assert sorted(catalog.name(row) for row in range(3)) == [
+        "all/images/west/x.jpg", "all/north/JPEGImages/x.jpg", "all/south/x.jpg"
+    ]  # fmt: skip
+    assert len(catalog.boxes) == 3
+
+
+@pytest.mark.parametrize("text", ["12,5", "12.5"])
+def test_a_comma_may_stand_for_the_decimal_point(tmp_path: Path, text: str) -> None:
+    catalog = obeys(read_voc(voc(tmp_path, {"a": [("s", (text, 2, "20", 8))]})))
+    assert catalog.boxes.tolist() == [[12.5, 2, 20, 8]]
+    assert kinds(catalog) == (["decimal-comma"] if "," in text else [])

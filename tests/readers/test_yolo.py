@@ -7,6 +7,7 @@ import pytest
 from detaug.errors import InputError
 from detaug.readers.catalog import Split
 from detaug.readers.description import describe
+from detaug.readers.read import read
 from detaug.readers.root import Root
 from detaug.readers.yolo import read_yolo
 from tests.readers.making import REAL, kinds, needs_real, obeys, picture, yolo
@@ -40,7 +41,7 @@ def test_polygons_become_boxes(tmp_path: Path) -> None:
         ("1e30 0.5 0.5 0.1 0.1", "unknown-class"),
         ("0 0.5 0.5 0.1", "bad-number"),
         ("0", "bad-number"),
-        ("0 0.5 0.5 0.1 0.1 0.9", "bad-number"),
+        ("0 0.5 0.5 0.1 0.1 1.9", "bad-number"),
         ("0 nan 0.5 0.1 0.1", "bad-number"),
         ("0 1e308 0.5 1e308 0.1", "bad-number"),
         ("0 0.5 0.5 -0.1 0.1", "inside-out-box"),
@@ -71,7 +72,7 @@ def test_faulty_files(tmp_path: Path) -> None:
     (root / "labels" / "classes.txt").write_text("stop\n")
     (root / "labels" / "labels.cache").write_bytes(b"\x80\x04a pickle")
     catalog = obeys(read_yolo(root))
-    assert kinds(catalog) == ["missing-image", "unreadable-annotation", "unreadable-image"]
+    assert kinds(catalog) == ["ignored-pickle", "missing-image", "unreadable-annotation", "unreadable-image"]
     assert (catalog.images_in, catalog.boxes_in) == (4, 3)
 
 
@@ -190,3 +191,59 @@ def test_descriptions_from_the_wild(tmp_path: Path, file: str, count: int) -> No
     assert description is not None
     assert len(description.names) == count
     assert len(description.entries) >= 2
+
+
+@pytest.mark.parametrize("layout", ["images", "images/train", "train/images"])
+@pytest.mark.parametrize("listed", ["data.yaml", "classes.txt", "labels/classes.txt"])
+def test_labels_without_any_image_can_be_planned(tmp_path: Path, layout: str, listed: str) -> None:
+    labels = tmp_path / layout.replace("images", "labels")
+    labels.mkdir(parents=True)
+    (labels / "b.txt").write_text("1 0.5 0.5 0.5 0.25\n")
+    (labels / "a.txt").write_text("")
+    text = f"train: {layout}\nnames: [stop, yield]\n" if listed == "data.yaml" else "stop\nyield\n"
+    (tmp_path / listed).parent.mkdir(exist_ok=True)
+    (tmp_path / listed).write_text(text)
+    catalog = obeys(read_yolo(tmp_path))
+    assert kinds(catalog) == ["assumed-size", "no-images"]
+    assert [catalog.name(row) for row in range(2)] == [f"{layout}/a.jpg", f"{layout}/b.jpg"]
+    height, width = catalog.sizes[1]
+    assert catalog.boxes.tolist() == [[width / 4, height * 3 / 8, width * 3 / 4, height * 5 / 8]]
+    assert catalog.classes.names == ("stop", "yield")
+    assert not catalog.has_images
+
+
+def test_a_dataset_that_lacks_some_images_loses_those(tmp_path: Path) -> None:
+    root = yolo(tmp_path, {"a": "0 0.5 0.5 0.1 0.1", "b": "0 0.5 0.5 0.1 0.1"})
+    (root / "images" / "b.jpg").unlink()
+    catalog = obeys(read_yolo(root))
+    assert catalog.has_images
+    assert (len(catalog), kinds(catalog)) == (1, ["missing-image"])
+
+
+@pytest.mark.parametrize("layout", ["images", "images/val", "val/images", "beside"])
+def test_classes_that_nothing_names_are_called_by_their_numbers(tmp_path: Path, layout: str) -> None:
+    images = tmp_path if layout == "beside" else tmp_path / layout
+    labels = tmp_path if layout == "beside" else tmp_path / layout.replace("images", "labels")
+    picture(images / "a.jpg")
+    labels.mkdir(parents=True, exist_ok=True)
+    (labels / "a.txt").write_text("11 0.5 0.5 0.2 0.2\n2 0.5 0.5 0.1 0.1\nstop 0.5 0.5 0.1 0.1\n")
+    for format in ("auto", "yolo"):
+        catalog = obeys(read(tmp_path, format))
+        assert catalog.classes.names == ("2", "11")
+        assert kinds(catalog) == ["unknown-class", "unnamed-classes"]
+        assert set(catalog.splits) == {Split.VAL if "val" in layout else Split.NONE}
+
+
+def test_class_names_stay_as_they_are_written(tmp_path: Path) -> None:
+    text = "train: images\nnames: [no, 010, 1.50, 12:30, ~, 2001-01-01, yes]\n"
+    expected = ("no", "010", "1.50", "12:30", "~", "2001-01-01", "yes")
+    assert read_yolo(yolo(tmp_path, {"a": None}, text)).classes.names == expected
+
+
+def test_another_yaml_file_does_not_matter(tmp_path: Path) -> None:
+    root = yolo(tmp_path, {"a": None})
+    (root / "data.yaml").rename(root / "signs.yaml")
+    (root / "broken.yaml").write_text("names: [a")
+    catalog = obeys(read_yolo(root))
+    assert catalog.classes.names == ("stop", "yield")
+    assert kinds(catalog) == ["broken-description"]

@@ -32,7 +32,8 @@ STRONG: dict[str, Operation] = {
     "mosaic": Mosaic(p=1, scale_range=(0.5, 2.0)),
     "crop": Crop(p=1, scale_range=(1.0, 3.0)),
     "mixup": Mixup(p=1),
-    "paste": Paste(p=1, count_range=(3, 5)),
+    # The painted world tells objects apart by their colours up to a hard edge: test_paste.py has light and edges.
+    "paste": Paste(p=1, count_range=(3, 5), gain_range=(1, 1), blend={"hard": 1.0}, decoy=0.5),
     "flip": Flip(p=0.5),
     "affine": Affine(
         p=1, degrees_range=(-60, 60), scale_range=(0.5, 2.0), shear_range=(-25, 25), shift_range=(-0.3, 0.3)
@@ -49,7 +50,7 @@ NAMES = [*GEOMETRY, "all"]
 
 
 def test_every_operation_is_listed() -> None:
-    fields = {f.name for f in dataclasses.fields(Recipe)} - {"extra", "min_visible", "min_side"}
+    fields = {f.name for f in dataclasses.fields(Recipe)} - {"extra", "min_visible", "min_side", "remnants"}
     assert fields == set(STRONG)
 
 
@@ -65,10 +66,14 @@ def misfits(scene: Scene, shown: Scene, times: int) -> list[tuple[int, float]]:
         for i in np.flatnonzero(scene.group[scene.layer] == group):
             alone = (scene.origin == scene.origin[i]).sum() == 1  # the same image may stand in two tiles
             large = (boxes[i, 2:] - boxes[i, :2]).min() >= 4
-            if not (alone and large and share[i] > 0.2) or _touched(scene, int(i), boxes[i]):
+            # At natural size the last row's centre lies half a pixel from a cut, where a slanted edge is elsewhere.
+            enough = share[i] > (0.2 if times > 1 else 0.5)
+            if not (alone and large and enough) or _touched(scene, int(i), boxes[i]):
                 continue
             assert int(scene.origin[i]) in seen, f"object {i} is not seen at all"
-            found.append((int(scene.shape[i]), float(np.abs(seen[int(scene.origin[i])] / times - boxes[i]).max())))
+            # A cut leaves a slanted plate or a disc with a tip.
+            outline = int(scene.shape[i]) if share[i] > 0.999 else int(Outline.DIAMOND)
+            found.append((outline, float(np.abs(seen[int(scene.origin[i])] / times - boxes[i]).max())))
     return found
 
 

@@ -152,7 +152,7 @@ def test_mixup_keeps_both_label_sets_and_its_opacity_bounds() -> None:
 def test_pastes_stay_inside_their_tile_and_leave_objects_visible() -> None:
     pasted = 0
     recipe = Recipe(mosaic=Mosaic(p=0.5), paste=Paste(p=1, count_range=(2, 4)))
-    for slot in range(60):
+    for slot in range(90):
         scene = planned(recipe, GROUND, slot)
         _, share = measured(scene)
         own = scene.role[scene.layer] == Role.PASTE
