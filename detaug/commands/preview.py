@@ -8,10 +8,9 @@ import cv2
 
 from detaug.batches.page import read_page
 from detaug.commands.waiting import waiting
-from detaug.commands.words import LARGEST, add_split, natural, part, read_words, size, whole
+from detaug.commands.words import LARGEST, add_split, divided, natural, part, size, whole
 from detaug.draws.balance import Balance
-from detaug.readers.read import detect
-from detaug.readers.root import Root
+from detaug.readers.read import reading
 from detaug.reports.preview import preview, writable, write_sheet
 
 _MOST = 400  # samples on a sheet
@@ -47,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
     balance = page.balance if args.balance is None else (page.balance or Balance()) if args.balance else None
     cv2.setNumThreads(1)
     with waiting("Reading", quiet=args.format == "drawn"):
-        catalog = part(read_words(args), args.split)
-        read_as = detect(Root(args.root, args.follow_links)) if args.format == "auto" else (args.format, "as told")
+        found = reading(args.root, args.format, args.classes, follow_links=args.follow_links)
+        catalog = part(divided(found.catalog, args), args.split)
     canvas = args.size or page.size or (640, 640)
     title = f"{args.recipe}, {canvas[0]}x{canvas[1]}, seed {args.seed}, epoch {args.epoch}"
     with waiting("Drawing", args.count) as watched:
@@ -58,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         )  # fmt: skip
     write_sheet(args.out, sheet, args.force)
     operations = ", ".join(page.recipe.operations()) or "no operation"
-    print(f"{args.root}: read as {': '.join(read_as)}")
+    print(f"{args.root}: read as {found.format}: {found.reason}")
     print(f"{args.out}: {args.count} samples of {len(catalog)} images; {operations}")
     return 0
 

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from detaug.classes import ClassTable, names_in_table
 from detaug.errors import Finding, InputError
 from detaug.readers.catalog import Catalog, Flag, Split, pack_names
-from detaug.readers.image import ImageError, header
+from detaug.readers.findings import MOST_FINDINGS, bounded, shown
+from detaug.readers.image import ImageError
 from detaug.readers.root import Root, printable
 from detaug.readers.screen import GOOD, Fault, screen
+from detaug.readers.sizes import Size, headers, reached, usable
 from detaug.readers.split import groups_by_runs
 
-_THREADS = 8  # headers are read in 60 us each; what the threads hide is the latency of disks and networks
-MOST_FINDINGS = 10_000  # of a kind; a million equal faults help nobody
-MOST_SIDE = 100_000  # pixels that a box may make an image of unknown size reach
 _NO_FLAG = Flag(0)
 _INT64 = 2**63
 
@@ -40,13 +39,14 @@ class Builder:
         self._names: list[str] = []
         self._splits = bytearray()
         self._ids: list[int] = []
-        self._stated: list[tuple[int, int] | None] = []
+        self._stated: list[Size | None] = []
         self._groups: list[str | None] = []
-        self._faults: dict[int, tuple[str, str]] = {}
+        self._faults: dict[int, tuple[str, str, str]] = {}
         self._rows: dict[str, int] = {}
         self._classes: dict[str | int, int] = {}
         self._boxes, self._owners = array("d"), array("q")
         self._labels, self._places, self._flags = array("q"), array("q"), bytearray()
+        self._said: dict[int, str] = {}
         self._findings: list[Finding] = []
         self._unread_images = self._unread_boxes = 0
 
@@ -55,7 +55,7 @@ class Builder:
         name: str,
         split: Split,
         image_id: object = None,
-        stated: tuple[int, int] | None = None,
+        stated: tuple[object, object] | None = None,
         group: str | None = None,
     ) -> int:
         """Take up an image by the name that the dataset gives it, relative to the root.
@@ -64,7 +64,7 @@ class Builder:
             name: a path below the root; one that leads out of it loses the image.
             split: the part it belongs to.
             image_id: the dataset's own id; anything but a whole number gives the row.
-            stated: height and width as the annotation has them, compared with the file's header.
+            stated: height and width as they stand in the annotation, compared with the file's header.
             group: what the images of one place share, such as their track; None where only the name can tell.
 
         Returns:
@@ -75,27 +75,39 @@ class Builder:
         if clean is not None and (spelled := self.root.spelled(clean)) != clean:
             self.note("renamed-image", printable(clean), f"it is missing, {printable(spelled)} is used")
             clean = spelled
-        shown = printable(clean or name.replace("\\", "/"))
-        self._names.append(shown)
+        shown_name = printable(clean or name.replace("\\", "/"))
+        self._names.append(shown_name)
         self._splits.append(split)
         whole = isinstance(image_id, int) and -_INT64 <= image_id < _INT64
         self._ids.append(image_id if whole and isinstance(image_id, int) else row)
-        self._stated.append(stated)
+        size = None if stated is None else usable(*stated)
+        if stated is not None and size is None and any(side not in (None, "") for side in stated):
+            self.note("bad-size", shown_name, f"the annotation says {shown(stated[1])} x {shown(stated[0])}")
+        self._stated.append(size)
         self._groups.append(group)
         if clean is None:
             self.spoil(row, "path-outside", self.root.refusal(name))
-        elif clean != shown:
+        elif clean != shown_name:
             self.spoil(row, "unreadable-name", "the file's name is not UTF-8")
-        elif shown in self._rows:
+        elif shown_name in self._rows:
             self.spoil(row, "doubled-image", "the image is named twice; the first is used")
-        self._rows.setdefault(shown, row)
+        self._rows.setdefault(shown_name, row)
         return row
 
-    def spoil(self, row: int, kind: str, value: str) -> None:
-        """Lose an image, with its boxes, for a reason found while reading."""
-        self._faults.setdefault(row, (kind, value))
+    def spoil(self, row: int, kind: str, value: str, file: str = "") -> None:
+        """Lose an image, with its boxes, for a reason found while reading; `file` is at fault, or else the image."""
+        self._faults.setdefault(row, (kind, value, printable(file) or self._names[row]))
 
-    def add_box(self, row: int, label: str | int, box: Iterable[float], place: int, flags: Flag = _NO_FLAG) -> None:
+    def add_box(
+        self,
+        row: int,
+        label: str | int,
+        box: Sequence[float],
+        place: int,
+        flags: Flag = _NO_FLAG,
+        *,
+        said: object = None,
+    ) -> None:
         """Take up a box of image `row`.
 
         Args:
@@ -104,7 +116,10 @@ class Builder:
             box: x1 y1 x2 y2 in pixels or, if `normalised`, in shares; NaN for what is no number.
             place: the line or the number of the object, for findings.
             flags: what the annotation says beside the class.
+            said: what stands in the annotation, shown where `box` has what is no number.
         """
+        if isnan(sum(box)) and len(self._said) < MOST_FINDINGS:
+            self._said[len(self._owners)] = shown(said)
         self._owners.append(row)
         self._labels.append(self._classes.setdefault(label, len(self._classes)))
         self._boxes.extend(box)
@@ -151,9 +166,8 @@ class Builder:
         good[list(self._faults)] = False
         owners = np.frombuffer(self._owners, np.int64)
         counts = np.bincount(owners, minlength=len(sizes))
-        for row, (kind, value) in sorted(self._faults.items()):
-            lost = Finding(kind, self._names[row], value, boxes_lost=int(counts[row]), images_lost=1)
-            self._findings.append(lost)
+        for row, (kind, value, file) in sorted(self._faults.items()):
+            self._findings.append(Finding(kind, file, value, boxes_lost=int(counts[row]), images_lost=1))
         if not good.any():
             first = f"; the first fault: {self._findings[0]}" if self._findings else ""
             raise InputError(f"{self.root.path}: none of {len(sizes)} images can be used{first}.")
@@ -186,8 +200,7 @@ class Builder:
         """(M, 2) from the headers, and whether there are image files at all; images that cannot be used are spoilt."""
         sizes = np.zeros((len(self._names), 2), np.int32)
         rows = [row for row in range(len(self._names)) if row not in self._faults]
-        with ThreadPoolExecutor(_THREADS) as pool:
-            heads = list(pool.map(self._size, rows, chunksize=64))
+        heads = headers([self.root.path / self._names[row] for row in rows])
         if rows and all(isinstance(head, ImageError) and head.kind == "missing-image" for head in heads):
             return self._sizes_without_images(sizes, rows), False
         for row, head in zip(rows, heads, strict=True):
@@ -213,18 +226,10 @@ class Builder:
             value = f"no file says the size of {len(silent)} images; {self.assumed[1]} x {self.assumed[0]} is assumed"
             self._findings.append(Finding("assumed-size", self._names[silent[0]], value))
         if silent and not self.normalised:
-            corners = np.frombuffer(self._boxes, np.float64).reshape(-1, 4)[:, [3, 2]]
-            reach = np.where(np.isfinite(corners) & (corners < MOST_SIDE), corners, 0)
-            extent = np.zeros((len(self._names), 2))
-            np.maximum.at(extent, np.frombuffer(self._owners, np.int64), np.ceil(reach))
-            sizes[silent] = np.maximum(sizes[silent], extent[silent])
+            corners = np.frombuffer(self._boxes, np.float64).reshape(-1, 4)[:, 2:]
+            reach = reached(corners, np.frombuffer(self._owners, np.int64), len(self._names))
+            sizes[silent] = np.maximum(sizes[silent], reach[silent])
         return sizes
-
-    def _size(self, row: int) -> tuple[int, int] | ImageError:
-        try:
-            return header(self.root.path / self._names[row])
-        except ImageError as error:
-            return error
 
     def _screened(
         self, classes: ClassTable, sizes: NDArray[np.int32], owners: NDArray[np.int64], good: NDArray[np.bool_]
@@ -243,29 +248,12 @@ class Builder:
             fault = Fault(faults[i])
             label = seen[self._labels[i]]
             called = (label or "without a name") if isinstance(label, str) else f"number {label}"
-            corners = " ".join(f"{value:.6g}" for value in raw[i])
+            corners = self._said.get(int(i)) or " ".join(f"{value:.6g}" for value in raw[i])
             value = f"{self.unit} {self._places[i]}: class {called}, box {corners}"
             lost = int(fault is not Fault.CLIPPED_BOX)
             self._findings.append(Finding(fault.kind, self._names[owners[i]], value, boxes_lost=lost))
         kept = np.flatnonzero(((faults == GOOD) | (faults == Fault.CLIPPED_BOX)) & good[owners])
         return boxes, labels, kept
-
-
-def bounded(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings, at most `MOST_FINDINGS` of a kind; what is beyond is one more that has their number and losses."""
-    kept: list[Finding] = []
-    beyond: dict[str, list[Finding]] = {}
-    seen: dict[str, int] = {}
-    for finding in findings:
-        seen[finding.kind] = seen.get(finding.kind, 0) + 1
-        if seen[finding.kind] <= MOST_FINDINGS:
-            kept.append(finding)
-        else:
-            beyond.setdefault(finding.kind, []).append(finding)
-    for kind, rest in beyond.items():
-        lost = sum(f.boxes_lost for f in rest), sum(f.images_lost for f in rest)
-        kept.append(Finding(kind, rest[0].file, f"and {len(rest)} more of this kind, beginning here", *lost))
-    return tuple(kept)
 
 
 def _grouped(names: Sequence[str], stated: Sequence[str | None]) -> NDArray[np.int32]:

@@ -10,12 +10,14 @@ from detaug.readers.builder import Builder
 from detaug.readers.catalog import Catalog, Flag, Split
 from detaug.readers.categories import class_names, names_by_id
 from detaug.readers.content import mentions, number, read_json
+from detaug.readers.findings import shown
 from detaug.readers.keys import Key, key_of
 from detaug.readers.label import around
 from detaug.readers.leftover import note_leftovers
 from detaug.readers.root import SPLITS, Root, joined
 
 ROBOFLOW = "_annotations.coco.json"
+_MOST_LOOSE = 200  # files of any name that are looked into
 _PROBES = 20  # images looked for in each folder that might hold them
 _NO_BOX = (float("nan"),) * 4
 _FLAGS = {
@@ -89,15 +91,19 @@ def annotation_files(root: Root) -> list[str]:
     if found := [name for name in beside if root.is_file(name)]:
         return found
     loose = [*root.listed("annotations", {".json"}), *root.listed("", {".json"})]
-    if found := [name for name in loose if _looks_like_coco(root, name)]:
+    if found := _like_coco(root, loose):
         return found
-    inside = [name for folder in inner if folder != "annotations" for name in root.listed(folder, {".json"})]
-    return [name for name in inside if _looks_like_coco(root, name)]
+    return _like_coco(root, [n for f in inner if f != "annotations" for n in root.listed(f, {".json"})])
 
 
-def _looks_like_coco(root: Root, name: str) -> bool:
-    """Whether a file has the keys of COCO; it is not parsed, since it may be large."""
-    return mentions(root.file(name), b'"images"', b'"annotations"')
+def _like_coco(root: Root, names: list[str]) -> list[str]:
+    """The files that have the keys of COCO; they are not parsed, since they may be large.
+
+    Of more than `_MOST_LOOSE` files the largest are looked into: a file for many images is among them.
+    """
+    if len(names) > _MOST_LOOSE:
+        names = sorted(sorted(names, key=lambda name: -(root.path / name).lstat().st_size)[:_MOST_LOOSE])
+    return [name for name in names if mentions(root.file(name), b'"images"', b'"annotations"')]
 
 
 def _load(root: Root, name: str) -> Part:
@@ -134,8 +140,10 @@ def _read_part(builder: Builder, part: Part) -> None:
     for place, annotation in enumerate(part.annotations):
         owner = rows.get(key_of(annotation, "image_id"))
         if owner is None:
-            key = str(key_of(annotation, "image_id"))[:100]
-            value = f"annotation {place} names the image id {key}, which is not there"
+            stated = annotation.get("image_id") if isinstance(annotation, dict) else annotation
+            value = f"annotation {place} names the image id {shown(stated)}, which is not there"
+            if not isinstance(annotation, dict):
+                value = f"annotation {place} is {shown(stated)}, which names no image"
             builder.note("unknown-image", part.file, value, boxes=1)
             continue
         if (number_ := key_of(annotation, "id")) is not None:
@@ -145,7 +153,7 @@ def _read_part(builder: Builder, part: Part) -> None:
         if box is _NO_BOX and (outline := _outlined(annotation.get("segmentation"))) is not None:
             derived.append(place)
             box = outline
-        builder.add_box(owner, label, box, place, _flags(annotation))
+        builder.add_box(owner, label, box, place, _flags(annotation), said=annotation.get("bbox"))
     doubled = [key for key, count in seen.items() if count > 1]
     if doubled:
         value = f"{len(doubled)} annotation ids are used more than once, the first is {str(doubled[0])[:100]}"
@@ -183,13 +191,15 @@ def _read_images(builder: Builder, part: Part) -> dict[Key | None, int]:
             continue
         texts += isinstance(image["id"], str)
         whole = joined(base, name)
+        if base and name.startswith(base + "/") and not builder.root.is_file(whole):
+            whole = name  # some names begin with the folder that the others leave out
         clean = builder.root.inside(whole)
         if clean is not None and clean in files and key not in rows:
             rows[key] = files[clean]
             value = f"the image id {str(key)[:100]} in {part.file} names a file that is there already; it is one image"
             builder.note("doubled-image", clean, value, images=1)
             continue
-        row = builder.add_image(whole, part.split, key, _stated(image))
+        row = builder.add_image(whole, part.split, key, (image.get("height"), image.get("width")))
         if rows.setdefault(key, row) != row:
             value = f"the image id {str(key)[:100]} is used twice in {part.file}; the first counts"
             builder.spoil(row, "doubled-image", value)
@@ -215,11 +225,6 @@ def _outlined(segmentation: object) -> tuple[float, ...] | None:
     corners = [number(value) for polygon in segmentation if isinstance(polygon, list) for value in polygon]
     even = all(len(polygon) % 2 == 0 for polygon in segmentation if isinstance(polygon, list))
     return around(corners) if even and len(corners) >= 6 and all(value == value for value in corners) else None
-
-
-def _stated(image: Any) -> tuple[int, int] | None:
-    height, width = (number(image.get(side)) for side in ("height", "width"))
-    return (int(height), int(width)) if 1 <= height < 1e9 and 1 <= width < 1e9 else None
 
 
 def _base(root: Root, part: Part) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
 from detaug.readers.image import decode
-from detaug.readers.index import folders
+from detaug.readers.shelf import folders
 from detaug.writing import write_whole
 
 CELLS = 8  # per axis

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from xml.etree.ElementTree import Element
 
 import yaml
-from defusedxml import ElementTree
+from defusedxml import DefusedXmlException, ElementTree
 
 from detaug.errors import InputError
 
@@ -19,6 +19,10 @@ LARGEST_JSON = 4_000_000_000  # bytes
 LARGEST_TEXT = 10_000_000  # bytes, of one image's annotation
 LARGEST_YAML = 1_000_000  # bytes; YAML is read at about 100 kB per second
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
+
+class BrokenYaml(InputError):
+    """A YAML file with a slip of the pen, not one that asks for what is refused."""
 
 
 def number(value: object) -> float:
@@ -76,14 +80,16 @@ def read_yaml(path: Path) -> Any:
     A class called `no` or `010` keeps its name, since nothing is taken for a truth value or a number.
 
     Raises:
-        InputError: it cannot be read, is not YAML, or asks for an object or a merge.
+        BrokenYaml: it is not YAML.
+        InputError: it cannot be read, or asks for an object or a merge.
     """
     text = read_text(path, LARGEST_YAML)
     try:
         return yaml.load(text, _Texts)  # noqa: S506 (a SafeLoader that does less)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise InputError(f"{path}: not valid YAML{line}: {error.problem}.") from error
+        broken = isinstance(error, yaml.scanner.ScannerError | yaml.parser.ParserError)
+        raise (BrokenYaml if broken else InputError)(f"{path}: not valid YAML{line}: {error.problem}.") from error
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise InputError(f"{path}: not usable YAML ({type(error).__name__}).") from error
 
@@ -121,6 +127,10 @@ def read_xml(path: Path) -> Element:
     data = _read(path, LARGEST_TEXT)
     try:
         element: Element = ElementTree.fromstring(data)
+    except DefusedXmlException as error:
+        raise InputError(
+            f"{path}: XML with entities or outside references is not read ({type(error).__name__})."
+        ) from error
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise InputError(f"{path}: not usable XML ({error}).") from error
     return element

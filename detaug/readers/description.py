@@ -156,14 +156,28 @@ def _has_labels(root: Root, folder: str) -> bool:
 def places(base: str, entry: str) -> list[str]:
     """Where an entry may lie, the best first, all relative to the root.
 
+    What is absolute or leads out of the root is looked for by its longest end that exists below the root.
+
     >>> places("", "../train/images"), places("D", "images/val")
     (['train/images'], ['D/images/val', 'images/val'])
     >>> places("", "/content/a/train/images")
     ['content/a/train/images', 'a/train/images', 'train/images']
+    >>> places("D:/sets/signs", "./images/val")
+    ['sets/signs/images/val', 'signs/images/val', 'images/val']
     """
-    foreign = entry.startswith("/") or entry[1:2] == ":"
-    parts = [part for part in entry.split("/") if part not in ("", ".", "..") and not part.endswith(":")]
-    ends = ["/".join(parts[i:]) for i in range(max(1, len(parts) - 1))] if foreign else ["/".join(parts)]
-    if base in ("", ".") or foreign:
-        return ends
-    return [f"{base}/{entry}".replace("/./", "/"), *ends]
+    foreign = _is_foreign(entry)
+    above, parts = [] if foreign else _parts(base), _parts(entry)
+    whole = [*above, *parts]
+    fewest = min(2, len(parts)) if foreign else len(parts)
+    ends = ["/".join(whole[i:]) for i in range(len(whole) - fewest + 1)]
+    beside = [] if not above or _is_foreign(base) else [f"{base}/{entry}".replace("/./", "/")]
+    return list(dict.fromkeys([*beside, *ends]))
+
+
+def _is_foreign(path: str) -> bool:
+    """Whether a path is absolute, on whatever system."""
+    return path.startswith("/") or path[1:2] == ":"
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".", "..") and not part.endswith(":")]

@@ -1,4 +1,8 @@
-"""What shows that a folder holds a dataset of some format. Each probe gives the reason, or None."""
+"""What shows that a folder holds a dataset of some format. Each probe gives the reason, or None.
+
+`PROBES` know the layouts of formats, `LOOSE` ones take annotations wherever they lie, and `BESIDE` only look for words
+on what else is there.
+"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -117,8 +121,8 @@ PROBES: tuple[tuple[str, Probe], ...] = (
     ("voc", _voc),
     ("mtsd", _mtsd),
     ("coco", _coco),
-    ("voc", _scattered),
-    ("yolo", _labels),
 )
+
+LOOSE: tuple[tuple[str, Probe], ...] = (("voc", _scattered), ("yolo", _labels))
 
 BESIDE: tuple[tuple[str, Probe], ...] = (*PROBES[:4], ("voc", _also_voc), ("mtsd", _also_mtsd), ("coco", _also_coco))

@@ -12,7 +12,7 @@ from detaug.readers.catalog import Catalog, Split
 from detaug.readers.content import number
 from detaug.readers.image import SUFFIXES
 from detaug.readers.root import Root, joined, suffix
-from detaug.readers.table import cells, head_lines, read_lines
+from detaug.readers.table import DELIMITERS, cells, head_lines, read_lines
 
 TRUTH = "gt.txt"
 _WHOLE = "FullIJCNN2013"
@@ -83,7 +83,12 @@ def _is_truth(root: Root, folder: str) -> bool:
     """Whether the folder has a `gt.txt` whose first lines hold a row; other benchmarks use the same name."""
     name = joined(folder, TRUTH)
     lines = head_lines(root.file(name)) if root.is_file(name) else ()
-    return any(_is_row(cells(line, ";")) for _, line in lines)
+    return any(_is_row(_cells(line)) for _, line in lines)
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a line; own data has been seen with commas or tabs in place of the semicolons."""
+    return cells(line, next((mark for mark in DELIMITERS if mark in line), DELIMITERS[0]))
 
 
 def _is_row(row: list[str]) -> bool:
@@ -104,7 +109,8 @@ def _read_part(builder: Builder, part: Part, names: tuple[str, ...]) -> None:
             value = f"line {line}: {len(row)} columns where {_COLUMNS} are expected: {_shown(row)}"
             builder.note("unreadable-line", truth, value, boxes=1)
         else:
-            builder.add_box(rows[name], _label(row[5], names), [number(cell) for cell in row[1:5]], line)
+            box = [number(cell) for cell in row[1:5]]
+            builder.add_box(rows[name], _label(row[5], names), box, line, said=row[1:5])
 
 
 def _records(builder: Builder, folder: str, images: list[str]) -> list[tuple[int, str, list[str]]]:
@@ -114,10 +120,11 @@ def _records(builder: Builder, folder: str, images: list[str]) -> list[tuple[int
     by_stem = {PurePosixPath(name).stem: name for name in reversed(images)}
     records = []
     renamed: dict[str, str] = {}
+    odd: list[int] = []
     for line, text in read_lines(builder.root.file(truth)):
-        row = cells(text, ";")
         if text.lstrip().startswith("#"):
             continue
+        row = _cells(text)
         if not row or suffix(row[0]) not in SUFFIXES:
             builder.note("unreadable-line", truth, f"line {line}: {_shown(row)} does not begin with an image", boxes=1)
             continue
@@ -125,6 +132,11 @@ def _records(builder: Builder, folder: str, images: list[str]) -> list[tuple[int
         if name not in present and (other := by_stem.get(PurePosixPath(name).stem)) is not None:
             name = renamed.setdefault(name, other)
         records.append((line, name, row))
+        if ";" not in text and len(row) >= _COLUMNS:
+            odd.append(line)
+    if odd:
+        value = f"{len(odd)} lines, the first is line {odd[0]}, have no semicolons; what divides them is read as such"
+        builder.note("odd-delimiter", truth, value)
     if renamed:
         old, new = next(iter(renamed.items()))
         builder.note(
@@ -137,7 +149,7 @@ def _label(cell: str, names: tuple[str, ...]) -> str:
     """The class name; what stands there where that is no class."""
     index = number(cell)
     known = index.is_integer() and 0 <= index < len(names)
-    return names[int(index)] if known else f"number {cell[:40]}"
+    return names[int(index)] if known else repr(cell[:40])  # in quotes no cell is a class's name
 
 
 def _numbered(names: Iterable[str]) -> dict[str, Split]:

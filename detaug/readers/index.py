@@ -5,9 +5,6 @@ reading a dataset which catalog that gave and the stamps of the files it came fr
 """
 
 import hashlib
-import os
-import tempfile
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -18,17 +15,10 @@ from detaug.errors import InputError
 from detaug.readers.arrays import DIGEST, packed, unpacked
 from detaug.readers.catalog import Catalog
 from detaug.readers.kept import catalog_from, content_of
-from detaug.readers.root import Root, status
+from detaug.readers.root import Root
+from detaug.readers.shelf import clock, folders, prune, temporary, token, touch
 from detaug.readers.stamps import Stamps, Tree
 from detaug.writing import write_whole
-
-FOLDER = ".detaug"
-KEPT = 16  # files of a kind in a folder; the ones unused for longest go
-TAG = "CACHEDIR.TAG"
-_ANY_WRITE = 0o222
-_DAY = 86_400_000_000_000  # ns
-_USER: int = getattr(os, "getuid", int)()
-_TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder can be made again from the dataset beside it.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +34,6 @@ class Reading:
     catalog: Catalog
     format: str
     reason: str
-
-
-def folders(root: Path) -> list[Path]:
-    """Where a dataset's index may lie, the best first: in the dataset, in the user's cache folder.
-
-    A dataset whose folder nobody may write is left alone, also by a user who could all the same.
-    """
-    asked = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    try:
-        cache_folder: Path | None = asked if asked.is_absolute() else Path.home() / ".cache"
-    except RuntimeError:  # this user has no home
-        cache_folder = None
-    own = [root / FOLDER] if root.is_dir() and root.stat().st_mode & _ANY_WRITE else []
-    if cache_folder is None:
-        return own
-    real = os.fsencode(os.path.realpath(root))
-    return [*own, cache_folder / "detaug" / hashlib.blake2b(real, digest_size=DIGEST).hexdigest()]
 
 
 def key(format: str, classes: str | Path | None, follow_links: bool) -> str | None:
@@ -84,8 +57,8 @@ def find(root: Root, name: str) -> Reading | None:
         name: what `key` gave.
     """
     for folder in folders(root.path):
-        content, token = unpacked(folder / f"{name}.index"), _token(folder)
-        if content is None or token is None or content[0].get("token") != token:
+        content, mark = unpacked(folder / f"{name}.index"), token(folder)
+        if content is None or mark is None or content[0].get("token") != mark:
             continue
         header, arrays = content
         try:
@@ -98,7 +71,7 @@ def find(root: Root, name: str) -> Reading | None:
         if fresh is None or catalog is None:
             continue
         reading = Reading(catalog, format, reason)
-        if fresh is not stamps and (now := _clock(folder)) is not None:
+        if fresh is not stamps and (now := clock(folder)) is not None:
             with suppress(OSError):
                 _write(folder, [name], reading, fresh.settled(now))
         return reading
@@ -119,7 +92,7 @@ def keep(root: Root, names: list[str], reading: Reading, before: Tree) -> Readin
     """
     stamps: Stamps | None = None
     for folder in folders(root.path):
-        now = _clock(folder)
+        now = clock(folder)
         if now is None:
             continue
         # not before the folder is there, since making it changes the root's own time
@@ -145,8 +118,8 @@ def save(catalog: Catalog, folder: Path) -> Path:
     path = folder / f"{data[-DIGEST:].hex()}.catalog"
     if unpacked(path, path.stem) is None:
         write_whole(path, data)
-    _touch(path)
-    _prune(folder, ".catalog")
+    touch(path)
+    prune(folder, ".catalog")
     return path
 
 
@@ -169,8 +142,8 @@ def spare(catalog: Catalog) -> Path | None:
 
     It goes beside the dataset's own index, or into the folder for temporary files.
     """
-    for folder in (*folders(catalog.root), _temporary()):
-        if _clock(folder) is not None:
+    for folder in (*folders(catalog.root), temporary()):
+        if clock(folder) is not None:
             with suppress(OSError):
                 return save(catalog, folder)
     return None
@@ -182,67 +155,19 @@ def _mapped(path: Path, root: Path) -> Catalog | None:
     if catalog is not None:
         # set past the frozen class: no copy that `replace` makes of the catalog may carry the path
         object.__setattr__(catalog, "index", path.absolute())
-        _touch(path)
+        touch(path)
     return catalog
 
 
 def _write(folder: Path, names: list[str], reading: Reading, stamps: Stamps) -> None:
     index = reading.catalog.index
     header, arrays = stamps.packed()
-    header |= {"token": _token(folder), "format": reading.format, "reason": reading.reason}
+    header |= {"token": token(folder), "format": reading.format, "reason": reading.reason}
     header["catalog"] = "" if index is None else index.stem
     data = packed(header, arrays)
     for name in names:
         write_whole(folder / f"{name}.index", data)
-    _prune(folder, ".index")
-
-
-def _clock(folder: Path) -> int | None:
-    """The file system's time in ns; None where the folder cannot be written. It is made, and marked as a cache."""
-    try:
-        folder.mkdir(parents=folder.name != FOLDER, exist_ok=True, mode=0o777 if folder.name == FOLDER else 0o700)
-        if folder.is_symlink() or (folder == _temporary() and folder.lstat().st_uid != _USER):
-            return None  # someone else says where it is and what stands there
-        with suppress(FileExistsError), (folder / TAG).open("x") as tag:
-            tag.write(_TAG_TEXT)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"1")
-            probe.flush()
-            return os.fstat(probe.fileno()).st_mtime_ns
-    except OSError:
-        return None
-
-
-def _temporary() -> Path:
-    return Path(tempfile.gettempdir()) / f"detaug-{_USER}"
-
-
-def _token(folder: Path) -> list[int] | None:
-    """What tells this folder from a copy: no archive can set a file's status time, so a foreign index is never used."""
-    try:
-        tag = (folder / TAG).lstat()
-    except OSError:
-        return None
-    return [tag.st_ino, tag.st_ctime_ns]
-
-
-def _touch(path: Path) -> None:
-    with suppress(OSError):
-        os.utime(path)
-
-
-def _prune(folder: Path, kind: str) -> None:
-    """Remove all but the `KEPT` files of a kind that were used last; who has mapped one keeps it.
-
-    What killed processes left half written goes after a day.
-    """
-    aged = []
-    for path in folder.glob(f"*{kind}"):
-        with suppress(OSError):
-            aged.append((path.stat().st_mtime_ns, path))
-    unfinished = [path for path in folder.glob(f".*{kind}.*") if status(path)[1] < time.time_ns() - _DAY]
-    for path in [path for _, path in sorted(aged, reverse=True)[KEPT:]] + unfinished:
-        path.unlink(missing_ok=True)
+    prune(folder, ".index")
 
 
 @cache

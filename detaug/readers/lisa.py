@@ -35,6 +35,7 @@ class Record:
         image: the image's name as the row has it.
         label: the class name, or nothing.
         box: x1 y1 x2 y2 in pixels.
+        words: the same as it stands there.
         flags: whether the sign is occluded.
         track: what the frames of one track share, or an empty string.
     """
@@ -44,6 +45,7 @@ class Record:
     image: str
     label: str
     box: tuple[float, ...]
+    words: list[str]
     flags: Flag
     track: str
 
@@ -82,7 +84,7 @@ def read_lisa(root: str | Path | Root, classes: str | Path | None = None) -> Cat
             rows[name] = builder.add_image(name, _split(record.image), group=groups.get(name))
             if fault:
                 builder.spoil(rows[name], "ambiguous-image", fault)
-        builder.add_box(rows[name], record.label, record.box, record.line, record.flags)
+        builder.add_box(rows[name], record.label, record.box, record.line, record.flags, said=record.words)
     builder.note_unnamed(name for name in images if name not in finder.ambiguous)
     return builder.catalog(builder.names_seen(), classes)
 
@@ -166,12 +168,14 @@ def _record(builder: Builder, file: str, line: int, row: dict[str, str]) -> Reco
     if occluded not in ("", "0", "1"):
         builder.note("bad-flag", file, f"line {line}: {occluded[:40]!r} says neither occluded (1) nor not (0)")
     track = row.get("origin track", "")
+    words = [row[name] for name in _BOX]
     return Record(
         file=file,
         line=line,
         image=row["filename"],
         label=row["annotation tag"],
-        box=tuple(number(row[name]) for name in _BOX),
+        box=tuple(number(word) for word in words),
+        words=words,
         flags=Flag.OCCLUDED if occluded == "1" else Flag(0),
         track=f"{row.get('origin file', '')}\0{track}" if track else "",
     )

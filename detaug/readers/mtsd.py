@@ -9,13 +9,15 @@ from pathlib import Path, PurePosixPath
 from detaug.errors import InputError
 from detaug.readers.builder import Builder
 from detaug.readers.catalog import Catalog, Flag, Split
-from detaug.readers.content import LARGEST_TEXT, number, read_json, read_text
+from detaug.readers.content import LARGEST_TEXT, number, read_json
+from detaug.readers.findings import reason
 from detaug.readers.image import SUFFIXES
+from detaug.readers.lists import listed_splits, note_unlabelled
 from detaug.readers.root import Root, joined, printable
+from detaug.readers.sizes import usable
 
 _FULLY = ("", "mtsd_v2_fully_annotated", "mtsd_fully_annotated_annotation/mtsd_v2_fully_annotated")
 _PARTIALLY = ("mtsd_v2_partially_annotated", "mtsd_partially_annotated_annotation/mtsd_v2_partially_annotated")
-_LISTS = {"train": Split.TRAIN, "val": Split.VAL, "test": Split.TEST}
 _PROBES = 20  # files looked into before a folder is taken for another format's
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _FLAGS = {
@@ -87,25 +89,6 @@ def _looks_right(root: Root, name: str) -> bool:
     return isinstance(content, dict) and isinstance(content.get("objects"), list) and "width" in content
 
 
-def _lists(builder: Builder, base: str) -> dict[str, Split]:
-    """The split of each key; the first list that names it counts."""
-    listed: dict[str, Split] = {}
-    for name, split in _LISTS.items():
-        file = joined(base, f"splits/{name}.txt")
-        if not builder.root.is_file(file):
-            continue
-        try:
-            keys = read_text(builder.root.file(file)).split()
-        except InputError as error:
-            builder.note("unreadable-list", file, str(error))
-            continue
-        again = [key for key in keys if listed.setdefault(key, split) is not split]
-        if again:
-            value = f"{len(again)} keys are in an earlier list too, which counts; the first is {printable(again[0])}"
-            builder.note("doubled-key", file, value)
-    return listed
-
-
 def _leave_partial(builder: Builder, base: str) -> set[str]:
     """Report the partially annotated images, which are not read; returns their keys."""
     files = builder.root.listed(joined(base, "annotations"), {".json"})
@@ -118,7 +101,8 @@ def _leave_partial(builder: Builder, base: str) -> set[str]:
 def _read_part(builder: Builder, base: str, told: set[str]) -> None:
     """Take up one part; images of the keys `told` are reported already."""
     root = builder.root
-    listed = _lists(builder, base)
+    lists = joined(base, "splits")
+    listed = listed_splits(builder, lists)
     files = root.listed(joined(base, "annotations"), {".json"})
     folders = _image_folders(root, base)
     images = [name for folder in folders for name in root.listed(folder, SUFFIXES)]
@@ -129,12 +113,7 @@ def _read_part(builder: Builder, base: str, told: set[str]) -> None:
         key = PurePosixPath(file).stem
         _read_image(builder, file, by_key.get(key, joined(folders[0], key + ".jpg")), listed.get(key, Split.NONE))
     annotated = {PurePosixPath(file).stem for file in files}
-    for name, split in _LISTS.items():
-        lacking = [key for key, code in listed.items() if code is split and key not in annotated]
-        if lacking:
-            value = f"{len(lacking)} listed images have no annotation and are left out, the first is "
-            file = joined(base, f"splits/{name}.txt")
-            builder.note("unlabelled-image", file, value + printable(lacking[0]), images=len(lacking))
+    note_unlabelled(builder, lists, listed, annotated, lambda _: True)
     told = told | annotated | set(listed)
     builder.note_unnamed(name for name in images if PurePosixPath(name).stem not in told)
 
@@ -154,12 +133,11 @@ def _read_image(builder: Builder, file: str, image: str, split: Split) -> None:
             raise InputError(f"{file}: an image's annotation needs the list 'objects'.")
     except InputError as error:
         kind = "path-outside" if builder.root.inside(file) is None else "unreadable-annotation"
-        builder.spoil(builder.add_image(image, split), kind, printable(str(error)))
+        builder.spoil(builder.add_image(image, split), kind, printable(reason(error)), file)
         return
-    width, height = number(content.get("width")), number(content.get("height"))
-    known = 0 < width < 1e9 and 0 < height < 1e9
-    row = builder.add_image(image, split, stated=(int(height), int(width)) if known else None)
-    around = width if known and content.get("ispano") is True else None
+    size = usable(content.get("height"), content.get("width"))
+    row = builder.add_image(image, split, stated=(content.get("height"), content.get("width")))
+    around = size[1] if size is not None and content.get("ispano") is True else None
     for place, thing in enumerate(objects, 1):
         entry = thing if isinstance(thing, dict) else {}
         label = entry.get("label")
@@ -168,7 +146,8 @@ def _read_image(builder: Builder, file: str, image: str, split: Split) -> None:
         if len(boxes) > 1:
             flags |= Flag.TRUNCATED
         for box in boxes:
-            builder.add_box(row, printable(label) if isinstance(label, str) and label else -1, box, place, flags)
+            name = printable(label) if isinstance(label, str) else ""
+            builder.add_box(row, name, box, place, flags, said=entry.get("bbox"))
 
 
 def _flags(properties: object) -> Flag:

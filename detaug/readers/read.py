@@ -1,14 +1,14 @@
 """Any dataset by its folder: which format it is in, and its catalog."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from detaug.errors import InputError
+from detaug.errors import Finding, InputError
 from detaug.readers.builder import Builder
 from detaug.readers.catalog import Catalog, Split
 from detaug.readers.coco import read_coco
-from detaug.readers.formats import BESIDE, LOOKED_FOR, PROBES, strange_table
+from detaug.readers.detect import candidates, placed, unrecognised
 from detaug.readers.gtsdb import read_gtsdb
 from detaug.readers.image import SUFFIXES
 from detaug.readers.index import Reading, find, keep, key
@@ -72,7 +72,8 @@ def read(
 
     Args:
         root: its folder; nothing outside of it is read.
-        format: a name in `READERS`, or `auto` for what `detect` finds.
+        format: a name in `READERS`, or `auto`: the first that `detect.candidates` finds and that can be read. Where the
+            folder itself shows none, the dataset may lie in the one folder below it that does.
         classes: a class table's file; without it a built-in table that knows the names.
         follow_links: also read what links lead to outside of the folder.
         index: use the index, in `root/.detaug` or the user's cache folder, and save one; False reads every file.
@@ -104,43 +105,42 @@ def reading(
     if name is not None and (saved := find(folder, name)) is not None:
         return saved
     before = Tree.of(folder) if name is not None else None
-    found, reason = detect(folder) if format == "auto" else (format, "as told")
-    new = Reading(READERS[found](folder, classes), found, reason)
-    if name is None or before is None:
-        return new
-    names = {name, key(found, classes, follow_links) or name}
+    if format == "auto":
+        new = _recognised(folder, classes, index)
+    else:
+        new = Reading(READERS[format](folder, classes), format, "as told")
+    if name is None or before is None or new.catalog.root != folder.path:
+        return new  # a folder below keeps its own index
+    names = {name, key(new.format, classes, follow_links) or name}
     return keep(folder, sorted(names), new, before)
 
 
-def detect(root: str | Path | Root) -> tuple[str, str]:
-    """The format of a dataset and the reason: the file that shows it, and what else is there.
-
-    Raises:
-        InputError: no such folder, or no format is recognised; the text says what was looked for.
-    """
-    folder = Root.of(root)
-    fault: InputError | OSError | None = None
-    for format, probe in PROBES:
+def _recognised(folder: Root, classes: str | Path | None, index: bool) -> Reading:
+    """The dataset in the first of the formats recognised that can be read; why the ones before cannot is a finding."""
+    faults: list[InputError] = []
+    for found in candidates(folder, faults):
         try:
-            reason = probe(folder)
-        except (InputError, OSError) as error:
-            fault = fault or error
+            if found.folder:
+                place = folder.path / found.folder
+                inner = reading(place, classes=classes, follow_links=folder.follow_links, index=index)
+                new = replace(inner, reason=placed(found.folder, inner.reason))
+            else:
+                new = Reading(READERS[found.format](folder, classes), found.format, found.reason)
+        except InputError as error:
+            faults.append(error)
             continue
-        if reason is not None:
-            return format, reason + _beside(folder, format)
-    if isinstance(fault, OSError):
-        raise InputError(f"{fault.filename or folder.path}: this cannot be read ({fault.strerror}).") from fault
-    if fault is not None:
-        raise fault
-    raise InputError(f"{folder.path}: no dataset is recognised here: looked for {LOOKED_FOR}{strange_table(folder)}.")
+        if not faults:
+            return new
+        findings = new.catalog.findings
+        unsaid = [text for text in dict.fromkeys(map(str, faults)) if all(text != f.value for f in findings)]
+        findings += tuple(_finding(folder, text) for text in unsaid)
+        return replace(new, catalog=replace(new.catalog, findings=findings))
+    raise unrecognised(folder, faults)
 
 
-def _beside(taken: Root, format: str) -> str:
-    """Words on what other formats are there; a root of its own, since no index depends on them."""
-    root = Root(taken.path, taken.follow_links)
-    found = []
-    for other, probe in BESIDE:
-        with suppress(InputError, OSError):
-            if other != format and (reason := probe(root)) is not None:
-                found.append(f"{reason} ({other})")
-    return f"; not read: {'; '.join(found)}" if found else ""
+def _finding(root: Root, fault: str) -> Finding:
+    """An error as a finding, told of the file that it names."""
+    file, _, value = fault.removeprefix(f"{root.path}/").partition(": ")
+    if not root.is_file(file):
+        file, value = ".", fault
+    return Finding("unread-annotation", file, f"it is not used: {value.removesuffix('.')}")

@@ -4,7 +4,7 @@ import os
 import posixpath
 import unicodedata
 from collections.abc import Collection
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from detaug.errors import InputError
 from detaug.readers.catalog import Split
@@ -124,7 +124,9 @@ class Root:
                 present = []
             self._spellings[folder] = frozenset(present), {_plain(name): name for name in sorted(present)}
         names, by_plain = self._spellings[folder]
-        other = clean if last in names else folder + slash + by_plain.get(_plain(last), last)
+        if last in names:
+            return clean
+        other = folder + slash + by_plain.get(_plain(last), last)
         return other if self.inside(other) == other else clean
 
     def is_folder(self, name: str) -> bool:
@@ -198,7 +200,9 @@ def _is_absolute(name: str) -> bool:
 
 def suffix(name: str) -> str:
     """The file's suffix in small letters: `.jpg` of `a/B.JPG`."""
-    return PurePosixPath(name).suffix.lower()
+    last = name.rpartition("/")[2]
+    dot = last.rfind(".")
+    return last[dot:].lower() if 0 < dot < len(last) - 1 else ""
 
 
 def printable(name: str) -> str:

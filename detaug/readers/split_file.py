@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detaug.errors import Finding, InputError
-from detaug.readers.builder import bounded
 from detaug.readers.catalog import Catalog, Split
 from detaug.readers.content import read_text
+from detaug.readers.findings import bounded
 from detaug.readers.root import SPLITS, printable
 
 _NAMES = {**SPLITS, "none": Split.NONE}

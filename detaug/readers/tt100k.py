@@ -10,6 +10,7 @@ from detaug.errors import InputError
 from detaug.readers.builder import Builder
 from detaug.readers.catalog import Catalog, Split
 from detaug.readers.content import mentions, number, read_json
+from detaug.readers.findings import shown
 from detaug.readers.image import SUFFIXES
 from detaug.readers.root import SPLITS, Root, joined, printable
 
@@ -76,13 +77,14 @@ def _read_image(builder: Builder, file: str, base: str, key: str, entry: Any) ->
         builder.note("unreadable-annotation", file, f"image {key[:80]!r} has no path", images=1, boxes=len(things))
         return
     row = builder.add_image(joined(base, path), _split(path), _image_id(key, entry))
-    if objects is not None and not isinstance(objects, list):
-        builder.spoil(row, "unreadable-annotation", f"`objects` of image {key[:80]!r} in {file} is no list")
+    if not isinstance(objects, list):
+        value = f"`objects` of image {key[:80]!r} is {shown(objects)}, not a list"
+        builder.spoil(row, "unreadable-annotation", value, file)
     for place, thing in enumerate(things, 1):
         corners = thing.get("bbox") if isinstance(thing, dict) else None
         category = thing.get("category") if isinstance(thing, dict) else None
         box = [number(corners.get(side)) if isinstance(corners, dict) else float("nan") for side in _SIDES]
-        builder.add_box(row, printable(category.strip()) if isinstance(category, str) else "", box, place)
+        builder.add_box(row, printable(category.strip()) if isinstance(category, str) else "", box, place, said=corners)
 
 
 def _split(path: str) -> Split:

@@ -1,23 +1,24 @@
 """Pascal VOC: one XML file per image. Coordinates are taken as they are, edges counted from 0."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
 from detaug.errors import InputError
 from detaug.readers.builder import Builder
 from detaug.readers.catalog import Catalog, Flag, Split
-from detaug.readers.content import has_decimal_comma, mentions, number, read_text, read_xml
+from detaug.readers.content import has_decimal_comma, mentions, number, read_xml
+from detaug.readers.findings import reason
 from detaug.readers.image import SUFFIXES
 from detaug.readers.labelmap import in_label_order
 from detaug.readers.leftover import note_leftovers
+from detaug.readers.lists import listed_splits, note_unlabelled
 from detaug.readers.root import SPLITS, Root, joined, suffix
 
 _XML_FOLDERS = ("annotations", "Annotations", "annotations/xmls", "xmls", "labels", "")
 _IMAGE_FOLDERS = ("images", "JPEGImages", "imgs", "")
 _LONGEST = 200  # characters of a foreign value in a finding
-_LARGEST_LIST = 1 << 28  # bytes of a text file that lists images
-_LISTS = {"train": Split.TRAIN, "val": Split.VAL, "test": Split.TEST}
+_LISTS = "ImageSets/Main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,13 @@ class Part:
         xmls: names of the XML files.
         images: the folder of the images.
         split: the part's split.
-        listed: split by stem, where lists (`ImageSets/Main/*.txt`) say it.
+        lists: the folder of the lists that say the split of each stem, if it is there.
     """
 
     xmls: list[str]
     images: str
     split: Split
-    listed: dict[str, Split] = field(default_factory=dict)
+    lists: str = _LISTS
 
 
 def read_voc(root: str | Path | Root, classes: str | Path | None = None) -> Catalog:
@@ -60,7 +61,7 @@ def read_voc(root: str | Path | Root, classes: str | Path | None = None) -> Cata
     builder = Builder(folder, unit="object")
     for part in found:
         _read_part(builder, part)
-    note_leftovers(builder, read={clean for part in found for xml in part.xmls if (clean := folder.inside(xml))})
+    note_leftovers(builder, read={xml for part in found for xml in part.xmls})
     return builder.catalog(in_label_order(folder, builder.names_seen()), classes)
 
 
@@ -73,8 +74,11 @@ def parts(root: Root) -> list[Part]:
     if parallel:
         return parallel
     inner = sorted(p.name for p in root.path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    found = [_part(root, name, SPLITS.get(name.lower(), Split.NONE)) for name in inner]
-    return [part for part in found if part is not None] or [whole for whole in (whole,) if whole is not None]
+    parted = {name: _part(root, name, SPLITS.get(name.lower(), Split.NONE)) for name in inner}
+    found = [part for part in parted.values() if part is not None]
+    if found:
+        return found + [part for part in scattered(root) if parted.get(part.xmls[0].partition("/")[0]) is None]
+    return [] if whole is None else [whole]
 
 
 def scattered(root: Root) -> list[Part]:
@@ -87,7 +91,8 @@ def scattered(root: Root) -> list[Part]:
         if any(root.is_file(name) and mentions(root.path / name, b"<annotation") for name in xmls[:5]):
             words = folder.lower().split("/")
             split = next((SPLITS[word] for word in reversed(words) if word in SPLITS), Split.NONE)
-            found.append(Part(xmls, _images_of(root, folder), split))
+            lists = joined(folder.rpartition("/")[0], _LISTS)
+            found.append(Part(xmls, _images_of(root, folder), split, lists))
     return found
 
 
@@ -118,41 +123,30 @@ def _part(root: Root, base: str, split: Split) -> Part | None:
     else:
         return None
     images = next((f for f in _IMAGE_FOLDERS if root.is_folder(prefix + f) or root.is_linked(prefix + f)), "")
-    return Part(xmls, prefix + images, split, _lists(root, prefix + "ImageSets/Main"))
-
-
-def _lists(root: Root, folder: str) -> dict[str, Split]:
-    """The split of each stem; the first list that names it counts."""
-    listed: dict[str, Split] = {}
-    lists = root.listed(folder, {".txt"})
-    for name, split in _LISTS.items():
-        file = f"{folder}/{name}.txt"
-        if file in lists:
-            for line in read_text(root.file(file), _LARGEST_LIST).splitlines():
-                if line.strip():
-                    listed.setdefault(line.split()[0], split)
-    return listed
+    return Part(xmls, (prefix + images).rstrip("/"), split, prefix + _LISTS)
 
 
 def _read_part(builder: Builder, part: Part) -> None:
     images = _Images(part.images, builder.root.listed(part.images, SUFFIXES, deep=True))
-    for xml in part.xmls:
-        stem = Path(xml).stem
-        split = part.listed.get(stem, part.split)
+    listed = listed_splits(builder, part.lists)
+    stems = {xml: PurePosixPath(xml).stem for xml in part.xmls}
+    note_unlabelled(builder, part.lists, listed, set(stems.values()), lambda stem: images.of_stem(stem) is None)
+    for xml, stem in stems.items():
+        split = listed.get(stem, part.split)
         beside = images.of_stem(stem) or joined(part.images, stem)
         if builder.root.inside(xml) is None:
-            value = f"{xml} is not read, since {builder.root.refusal(xml)}"
-            builder.spoil(builder.add_image(beside, split), "path-outside", value)
+            builder.spoil(builder.add_image(beside, split), "path-outside", builder.root.refusal(xml), xml)
             continue
         try:
             annotation = read_xml(builder.root.file(xml))
             if annotation.tag != "annotation":
                 raise InputError(f"{xml}: the root element is <{annotation.tag[:_LONGEST]}>, not <annotation>.")
         except InputError as error:
-            builder.spoil(builder.add_image(beside, split), "unreadable-annotation", str(error))
+            builder.spoil(builder.add_image(beside, split), "unreadable-annotation", reason(error), xml)
             continue
         name = _image_name(builder, images, xml, _text(annotation, "filename"))
-        row = builder.add_image(name, split, stated=_stated(annotation))
+        stated = _text(annotation, "size/height"), _text(annotation, "size/width")
+        row = builder.add_image(name, split, stated=stated)
         commas = 0
         for place, thing in enumerate(annotation.iterfind("object"), 1):
             commas += _add(builder, row, place, thing)
@@ -213,14 +207,9 @@ def _add(builder: Builder, row: int, place: int, thing: Element) -> int:
     words = [_text(thing, f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")]
     commas = [has_decimal_comma(word) for word in words]
     box = [number(word.replace(",", ".") if comma else word) for word, comma in zip(words, commas, strict=True)]
-    builder.add_box(row, _text(thing, "name"), box, place, flags)
+    builder.add_box(row, _text(thing, "name"), box, place, flags, said=words if any(words) else None)
     return sum(commas)
 
 
 def _text(element: Element, path: str) -> str:
     return (element.findtext(path) or "").strip()
-
-
-def _stated(annotation: Element) -> tuple[int, int] | None:
-    height, width = (number(_text(annotation, f"size/{side}")) for side in ("height", "width"))
-    return (int(height), int(width)) if 0 < height < 1e9 and 0 < width < 1e9 else None

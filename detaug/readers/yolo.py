@@ -1,13 +1,15 @@
 """YOLO: a data.yaml and one text file per image, `class cx cy w h` as shares of the image."""
 
 import os
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from detaug.errors import InputError
 from detaug.readers.builder import Builder
 from detaug.readers.catalog import Catalog, Split
-from detaug.readers.content import read_text
+from detaug.readers.content import BrokenYaml, read_text
 from detaug.readers.description import NOT_LABELS, Description, describe, guess, places
+from detaug.readers.findings import reason
 from detaug.readers.image import SUFFIXES
 from detaug.readers.label import Oddities, parse
 from detaug.readers.leftover import note_leftovers
@@ -33,7 +35,7 @@ def read_yolo(root: str | Path | Root, classes: str | Path | None = None) -> Cat
         InputError: there is no such folder, no label file, no image folder, or no usable image.
     """
     folder = Root.of(root)
-    description = describe(folder) or guess(folder)
+    description = _description(folder)
     if description is None:
         raise InputError(
             f"{folder.path}: no YOLO dataset: looked for data.yaml with `names`, and for images/ with labels/*.txt."
@@ -55,6 +57,17 @@ def read_yolo(root: str | Path | Root, classes: str | Path | None = None) -> Cat
     if len(names) < len(description.names):
         builder.note("doubled-class", description.file, "two classes have the same name; they are one")
     return builder.catalog(names, classes)
+
+
+def _description(root: Root) -> Description | None:
+    """What the dataset says of itself; label files count on their own where its YAML is broken."""
+    try:
+        return describe(root) or guess(root)
+    except BrokenYaml as error:
+        guessed = guess(root)
+        if guessed is None:
+            raise
+        return replace(guessed, faults=(("broken-description", str(error)), *guessed.faults))
 
 
 def _all_images(builder: Builder, description: Description) -> list[tuple[Split, str]]:
@@ -80,7 +93,8 @@ def _all_images(builder: Builder, description: Description) -> list[tuple[Split,
         builder.note("missing-split", description.file, f"{split.name.lower()}: {entry!r} {_absence(builder, entry)}")
     if not images:
         looked = ", ".join(f"{entry} ({_absence(builder, entry)})" for _, entry in missing) or "images"
-        raise InputError(f"{builder.root.path}: {description.file} leads to no image: looked for {looked}.")
+        place = builder.root.path / description.file
+        raise InputError(f"{place}: it leads to no image: looked for {looked}.")
     return images
 
 
@@ -140,7 +154,7 @@ def _read_image(
     label_file = _label_of(builder, name)
     clean = builder.root.inside(label_file)
     if clean is None:
-        builder.spoil(row, "path-outside", f"{label_file} is not read, since {builder.root.refusal(label_file)}")
+        builder.spoil(row, "path-outside", builder.root.refusal(label_file), label_file)
         return
     other = labels.setdefault(clean, name)
     if not os.path.lexists(builder.root.path / clean):
@@ -150,12 +164,12 @@ def _read_image(
     try:
         lines = read_text(builder.root.file(clean)).splitlines()
     except InputError as error:
-        builder.spoil(row, "unreadable-annotation", str(error))
+        builder.spoil(row, "unreadable-annotation", reason(error), clean)
         return
     for place, line in enumerate(lines, 1):
         if line.strip():
             index, box = parse(line, clean, place, odd)
-            builder.add_box(row, _class_of(index, description), box, place)
+            builder.add_box(row, _class_of(index, description), box, place, said=line.strip())
 
 
 def _class_of(index: int | str, description: Description) -> str | int:

@@ -26,7 +26,8 @@ from detaug.readers.convert import folder as folders
 from detaug.readers.convert.convert import FORMATS, convert
 from detaug.readers.convert.coordinates import centre_sides, corner_words, left_top_sides
 from detaug.readers.convert.plan import below, is_plain
-from detaug.readers.read import detect, read
+from detaug.readers.detect import detect
+from detaug.readers.read import read
 from detaug.readers.split import groups_by_runs
 from tests.readers.making import REAL, coco, needs_real, obeys, picture, voc
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from detaug.batches.datamodule import SignData
 from detaug.cli import main
 from detaug.errors import InputError
-from detaug.readers.read import READERS, detect, read
+from detaug.readers.detect import detect
+from detaug.readers.read import READERS, read
 from detaug.readers.root import Root
 from detaug.readers.table import head_columns
 from tests.readers.making import REAL, coco, needs_real, picture, voc, xml, yolo

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from detaug.classes import ClassTable
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog, Split
+from detaug.readers.detect import detect
 from detaug.readers.gtsdb import read_gtsdb
 from detaug.readers.image import decode
-from detaug.readers.read import detect, read
+from detaug.readers.read import read
 from tests.readers.making import REAL, kinds, needs_real, obeys, picture
 from tests.readers.telling import obeys_or_tells
 
@@ -143,6 +144,14 @@ def test_folders_of_the_benchmark(tmp_path: Path) -> None:
 def test_other_names_leave_the_split_open(tmp_path: Path) -> None:
     catalog = obeys(read(gtsdb(tmp_path, "00000.ppm;1;2;21;32;11\n", ("00000.ppm", "road7.ppm"))))
     assert not catalog.splits.any()
+
+
+@pytest.mark.parametrize("mark", [",", "\t"])
+def test_other_marks_between_the_columns_are_read_and_named(tmp_path: Path, mark: str) -> None:
+    text = "00000.ppm;1;2;21;32;11\n" + "00000.ppm;3;2;23;32;11\n".replace(";", mark)
+    catalog = obeys(read_gtsdb(gtsdb(tmp_path, text)))
+    assert catalog.boxes.tolist() == [[1, 2, 21, 32], [3, 2, 23, 32]]
+    assert [(f.kind, f.value[:29]) for f in catalog.findings] == [("odd-delimiter", "1 lines, the first is line 2,")]
 
 
 @pytest.mark.parametrize("text", ["", "\n", "1,-1,912,484,97,109,0,7,1\n", "00000.ppm 1 2\n", b"\xff\xfe\x00\xd8"])

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog, Flag, Split
+from detaug.readers.detect import detect
 from detaug.readers.lisa import read_lisa
-from detaug.readers.read import detect, read
+from detaug.readers.read import read
 from detaug.readers.split import with_splits
 from tests.readers.making import REAL, kinds, needs_real, obeys, picture
 from tests.readers.telling import obeys_or_tells

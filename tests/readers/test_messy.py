@@ -84,7 +84,7 @@ def test_a_messy_voc_dataset(tmp_path: Path) -> None:
         ("renamed-image", "annotations/inner.xml"), ("renamed-image", "annotations/case.xml"),
         ("decimal-comma", "annotations/case.xml"), ("unknown-class", "images/case.jpg"),
         ("inside-out-box", "images/case.jpg"), ("empty-box", "images/case.jpg"), ("size-mismatch", "images/side.jpg"),
-        ("unreadable-annotation", "images/empty"), ("missing-image", "images/gone.jpg"),
+        ("unreadable-annotation", "annotations/empty.xml"), ("missing-image", "images/gone.jpg"),
         ("missing-image", "images/else.jpg"), ("doubled-image", "images/good.jpg"),
         ("unread-annotation", "Annotations_old"), ("unread-annotation", "labels_yolo"), ("unread-annotation", "."),
         ("unannotated-image", "images"), ("unannotated-image", "photos"), ("unsupported-image", "images/anim.gif"),
@@ -128,7 +128,7 @@ def test_a_messy_yolo_dataset(tmp_path: Path) -> None:
     assert found == {
         ("class-count", "data.yaml"), ("missing-split", "data.yaml"), ("confidence-column", "train/labels/conf.txt"),
         ("comma-in-label", "train/labels/comma.txt"), ("polygon-label", "train/labels/poly.txt"),
-        ("unreadable-annotation", "train/images/bytes.jpg"), ("bad-number", "train/images/half.jpg"),
+        ("unreadable-annotation", "train/labels/bytes.txt"), ("bad-number", "train/images/half.jpg"),
         ("bad-number", "train/images/junk.jpg"), ("unknown-class", "train/images/junk.jpg"),
         ("doubled-box", "train/images/junk.jpg"), ("missing-image", "train/labels/orphan.txt"),
         ("shared-label", "train/labels/twin.txt"), ("unread-annotation", "train/labels_old"),

@@ -6,7 +6,8 @@ from types import ModuleType
 import pytest
 
 from detaug.errors import InputError
-from detaug.readers.read import READERS, detect, read
+from detaug.readers.detect import detect
+from detaug.readers.read import READERS, read
 from tests.readers.making import REAL, coco, needs_real, obeys, picture, voc, yolo
 
 

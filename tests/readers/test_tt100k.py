@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from detaug.errors import InputError
 from detaug.readers.catalog import Split
-from detaug.readers.read import detect, read
+from detaug.readers.detect import detect
+from detaug.readers.read import read
 from detaug.readers.tt100k import read_tt100k
 from tests.readers.making import REAL, kinds, needs_real, obeys, picture
 from tests.readers.telling import obeys_or_tells

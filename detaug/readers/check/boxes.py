@@ -35,7 +35,7 @@ def rare_classes(catalog: Catalog) -> list[Finding]:
         if count == 0:
             findings.append(Finding("untrained-class", name, f"no {what} of this class"))
         elif count < FEW:
-            findings.append(Finding("rare-class", name, f"only {count} {what}, fewer than {FEW}"))
+            findings.append(Finding("rare-class", name, f"{what}: {count}, fewer than {FEW}"))
     return findings
 
 

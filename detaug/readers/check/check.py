@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from detaug.errors import Finding
-from detaug.readers.builder import bounded
 from detaug.readers.catalog import Catalog, Split
 from detaug.readers.check.boxes import images_without_boxes, rare_classes, sides, small_boxes
 from detaug.readers.check.copies import leaking_groups, near_duplicates, same_files
 from detaug.readers.check.names import similar_names
 from detaug.readers.check.pixels import Watched, look
 from detaug.readers.check.report import Report, ordered
+from detaug.readers.findings import bounded
 from detaug.readers.read import reading
 
 
