@@ -7,8 +7,9 @@ PYTHON ?= python3
 PIP_OPTIONS ?=
 BIN := .venv/bin
 
-# Threads that wait do not spin: tests that train share two cores with their workers.
+# A test process per core; threads that wait do not spin, since trainings share their core with workers.
 test test-slow: export OMP_WAIT_POLICY = PASSIVE
+test: export OMP_NUM_THREADS = 1
 
 .PHONY: demo test test-slow lint clean
 
@@ -29,7 +30,7 @@ lint: .venv/ready
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadscope
 
 test-slow: .venv/ready
 	$(BIN)/python -m pytest -m slow --timeout=900
