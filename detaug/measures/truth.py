@@ -107,13 +107,28 @@ class Found:
             packed,
         )
 
+    def images(self) -> NDArray[np.int64]:
+        """(K,) which of the M images each box belongs to."""
+        return np.repeat(np.arange(len(self)), np.diff(self.starts))
+
+    def take(self, images: NDArray[np.int64]) -> "Found":
+        """The images at these places of `rows`, in that order; one may occur more than once."""
+        boxes, starts = pick(self.starts, images)
+        return Found(self.rows[images], self.boxes[boxes], self.scores[boxes], self.labels[boxes], starts)
+
+    def above(self, threshold: float) -> "Found":
+        """The boxes with at least this score; no image is left out."""
+        return self._kept(self.scores >= threshold, self.labels)
+
     def renamed(self, classes: NDArray[np.int64]) -> tuple["Found", int]:
         """Labels replaced by `classes[label]`; boxes whose class becomes -1 are left out and counted."""
         labels = classes[self.labels]
         kept = labels >= 0
+        return self._kept(kept, labels), int((~kept).sum())
+
+    def _kept(self, kept: NDArray[np.bool_], labels: NDArray[np.int64]) -> "Found":
         starts = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)[self.starts]
-        found = Found(self.rows, self.boxes[kept], self.scores[kept], labels[kept], starts)
-        return found, int((~kept).sum())
+        return Found(self.rows, self.boxes[kept], self.scores[kept], labels[kept], starts)
 
     def coco(self, ids: NDArray[np.int64]) -> list[dict[str, Any]]:
         """COCO results: `image_id`, `category_id` (the class index plus 1), `bbox` x y width height, `score`.

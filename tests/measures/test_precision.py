@@ -1,6 +1,7 @@
 import contextlib
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,16 @@ def truth_of(counts: list[int], rng: np.random.Generator, crowds: bool, classes:
         crowd=(rng.random(total) < 0.2) if crowds else np.zeros(total, bool),
         starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
     )
+
+
+def with_zero_width(truth: GroundTruth, rng: np.random.Generator) -> GroundTruth:
+    """The same with a third of the boxes, and the first, as lines without width or points."""
+    boxes = truth.boxes.copy()
+    thin = rng.random(len(boxes)) < 1 / 3
+    thin[0] = True
+    flat = thin & (rng.random(len(boxes)) < 0.5)
+    boxes[thin, 2], boxes[flat, 3] = boxes[thin, 0], boxes[flat, 1]
+    return replace(truth, boxes=boxes)
 
 
 def found_near(truth: GroundTruth, counts: list[int], rng: np.random.Generator, ties: bool) -> Found:
@@ -81,12 +92,14 @@ def same(ours: float, theirs: float) -> bool:
     return (math.isnan(ours) and (theirs == -1 or math.isnan(theirs))) or abs(ours - theirs) <= 1e-12
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", range(200))
 def test_equals_pycocotools(seed: int) -> None:
     rng = np.random.default_rng(seed)
     counts = rng.integers(0, 5, rng.integers(1, 7)).tolist()
     counts[0] = max(counts[0], 1)
     truth = truth_of(counts, rng, crowds=seed % 3 == 0, classes=1 + seed % 4)
+    if seed % 5 == 0:
+        truth = with_zero_width(truth, rng)
     many = [int(n) for n in rng.integers(0, 140 if seed % 10 == 0 else 12, len(counts))]
     many[-1] = max(many[-1], 1)
     found = found_near(truth, many, rng, ties=seed % 2 == 0)
@@ -98,6 +111,21 @@ def test_equals_pycocotools(seed: int) -> None:
     for name, (ap, ap50) in by_class.items():
         assert same(metrics.classes[name].ap, ap)
         assert same(metrics.classes[name].ap50, ap50)
+
+
+@pytest.mark.parametrize(("images", "ranks", "idle"), [(1001, 1, 0), (1001, 2, 0), (1001, 3, 1), (2, 5, 0), (7, 3, 1)])
+@pytest.mark.parametrize("kind", ["found", "no detection", "no box"])
+def test_the_same_for_any_number_of_ranks(images: int, ranks: int, idle: int, kind: str) -> None:
+    rng = np.random.default_rng(images)
+    truth = truth_of(rng.integers(0, 1 if kind == "no box" else 3, images).tolist(), rng, crowds=True)
+    counts = rng.integers(0, 1 if kind == "no detection" else 4, images).tolist()
+    whole = found_near(truth, counts, rng, ties=True)
+    busy = ranks - idle
+    shares = [np.arange(images)[rank::busy] if rank < busy else np.arange(0) for rank in range(ranks)]
+    # a sampler that pads repeats its first image
+    shares = [np.append(share, share[:1]) for share in shares]
+    gathered = Found.joined([whole.take(share) for share in shares])
+    assert score(truth, gathered, NAMES, ["b"]).plain() == score(truth, whole, NAMES, ["b"]).plain()
 
 
 def nothing_found(images: int) -> Found:
