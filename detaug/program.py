@@ -11,15 +11,19 @@ from typing import Any
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_info
 
 from detaug.batches.datamodule import SignData
 from detaug.errors import InputError
 from detaug.learning.module import SignDetector
+from detaug.reports.diagnosis_file import DiagnosisFile
 from detaug.reports.exposure_file import ExposureFile
+from detaug.reports.report import write_report
 from detaug.reports.run_folder import RunFolder
+from detaug.reports.suspects_file import SuspectsFile
 
 _RUN = "DETAUG_RUN"  # tells the processes that Lightning starts which run folder the first one took
 _NOISE = (  # what Lightning tells its own developers, or wants to sell
@@ -44,7 +48,10 @@ class Program(LightningCLI):
             args=args,
             seed_everything_default=0,
             auto_configure_optimizers=False,
-            trainer_defaults={"callbacks": [RunFolder(), ExposureFile()], "log_every_n_steps": 10},
+            trainer_defaults={
+                "callbacks": [RunFolder(), ExposureFile(), DiagnosisFile(), SuspectsFile()],
+                "log_every_n_steps": 10,
+            },
             parser_kwargs={"description": "Train and score traffic-sign detectors."},
         )
 
@@ -52,22 +59,31 @@ class Program(LightningCLI):
         """Where runs go."""
         parser.add_argument("--name", default="run", help="runs/NAME/N is this run's folder")
         parser.add_argument("--runs", default="runs", help="the folder of all runs")
+        parser.add_argument("--report", type=bool, default=True, help="write report.html after fit and test")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """A trainer with defaults of ours where the configuration has nothing of its own.
 
-        It logs into the next free run folder and, in `fit`, keeps the best and the last weights.
+        It logs into the next free run folder, as CSV and for TensorBoard, and, in `fit`, keeps the best and the last
+        weights; the best by what early stopping watches, where there is one.
         """
         config = self.config[self.subcommand]
         if config.trainer.get("logger") in (None, True):
-            kwargs["logger"] = CSVLogger(config.runs, config.name, version=_next_run(Path(config.runs) / config.name))
+            place = {"name": config.name, "version": _next_run(Path(config.runs) / config.name)}
+            board = TensorBoardLogger(config.runs, **place, default_hp_metric=False)
+            kwargs["logger"] = [CSVLogger(config.runs, **place), board]
         given = self.config_init[self.subcommand].trainer
         callbacks = given.callbacks if isinstance(given.callbacks, list) else [c for c in [given.callbacks] if c]
         keeps = given.enable_checkpointing is not False and not given.fast_dev_run
         if self.subcommand == "fit" and keeps and not any(isinstance(c, ModelCheckpoint) for c in callbacks):
-            monitor = "val/AP" if given.limit_val_batches != 0 else None
+            stopping = next((c for c in callbacks if isinstance(c, EarlyStopping)), None)
+            monitor, mode = ("val/AP", "max") if stopping is None else (stopping.monitor, stopping.mode)
             best = ModelCheckpoint(
-                monitor=monitor, mode="max", filename="best", save_last=True, enable_version_counter=False
+                monitor=monitor if given.limit_val_batches != 0 else None,
+                mode=mode,
+                filename="best",
+                save_last=True,
+                enable_version_counter=False,
             )
             kwargs["callbacks"] = [*callbacks, best]
         trainer: Trainer = super().instantiate_trainer(**kwargs)
@@ -77,8 +93,11 @@ class Program(LightningCLI):
         """Refuse a checkpoint that is not a file, before anything is built.
 
         Raises:
-            InputError: no such checkpoint file, or an address: Lightning would run code from it.
+            InputError: no such checkpoint file, or an address: Lightning would run code from it; or batch statistics
+                over all processes by Lightning, which would leave out activations that timm has in its norms.
         """
+        if self.config[self.subcommand].trainer.sync_batchnorm:
+            raise InputError("trainer.sync_batchnorm would leave activations out; set model.norm: sync instead.")
         if self.subcommand != "fit":  # callbacks that only matter to a training are not missed
             warnings.filterwarnings(
                 "ignore", message=r".*callbacks used to create the checkpoint need to be provided.*"
@@ -88,6 +107,12 @@ class Program(LightningCLI):
             raise InputError(f"{path}: checkpoints are read from files only, not from addresses.")
         if path is not None and not Path(path).is_file():
             raise InputError(f"{path}: there is no such checkpoint file.")
+
+    def before_fit(self) -> None:
+        """Read the data before the loggers begin to write: a run that is refused leaves no file."""
+        _ = self.datamodule.given
+
+    before_validate = before_test = before_predict = before_fit
 
     def _parse_ckpt_path(self) -> None:
         """The checkpoint's settings, except where `fit` was told others: that is refused, never ignored."""
@@ -114,6 +139,21 @@ class Program(LightningCLI):
         kept = [c.best_model_path for c in trainer.callbacks if isinstance(c, ModelCheckpoint)]  # type: ignore[attr-defined]
         best = next((path for path in kept if path), None)
         trainer.validate(self.model, self.datamodule, ckpt_path=best, verbose=False)
+        self._report()
+
+    def after_test(self) -> None:
+        """Write the report."""
+        self._report()
+
+    def _report(self) -> None:
+        """Write the run's report; one that fails is a warning, the run's numbers are there."""
+        folder = self.trainer.log_dir  # a collective call: on all ranks
+        if not self.config[self.subcommand].report or not self.trainer.is_global_zero or folder is None:
+            return
+        try:
+            rank_zero_info(f"{write_report(Path(folder))}")
+        except Exception as error:  # whatever it is, the run went well
+            warnings.warn(f"{folder}: the report could not be written: {error!r}.", stacklevel=2)
 
 
 def _check_checkpoint(path: str) -> None:

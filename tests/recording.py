@@ -41,8 +41,11 @@ class Recorder(Callback):
     def on_validation_epoch_start(self, *_: Any) -> None:
         self.rows.append([])
 
-    def on_validation_batch_start(self, _: Trainer, __: LightningModule, batch: Batch, *___: Any) -> None:
-        self.rows[-1] += batch.rows.tolist()
+    def on_validation_batch_start(
+        self, _: Trainer, __: LightningModule, batch: Batch, ___: int, dataloader_idx: int = 0
+    ) -> None:
+        if dataloader_idx == 0:
+            self.rows[-1] += batch.rows.tolist()
 
     def on_validation_end(self, trainer: Trainer, _: LightningModule) -> None:
         metrics = Scoring.of(trainer).metrics

@@ -25,6 +25,7 @@ QUICK = (
     "--trainer.devices=1",
     "--trainer.enable_progress_bar=false",
     "--trainer.enable_model_summary=false",
+    "--report=false",
 )
 
 

@@ -56,6 +56,10 @@ class SignData(LightningDataModule):
         val_share: share of validation where the dataset has none.
         closing_share: share of the planned epochs, the last ones, without mosaic, mixup and paste.
         mix_until_epoch: the epoch from which these are off; null derives it from `closing_share`.
+        probe: most training images that are evaluated beside validation, whole and unchanged, as an honest measure of
+            what was learnt; never more than validation has. null or 0 for none.
+        suspects: most training images in which, after the training, labels are looked for that may be wrong; 0 for
+            none.
         on_bad_image: `skip` counts an image that cannot be decoded and shows another; `error` stops.
     """
 
@@ -80,6 +84,8 @@ class SignData(LightningDataModule):
         val_share: float = 0.2,
         closing_share: float = 0.15,
         mix_until_epoch: int | None = None,
+        probe: int | None = 500,
+        suspects: int = 1000,
         on_bad_image: Literal["skip", "error"] = "skip",
     ) -> None:
         super().__init__()
@@ -94,25 +100,36 @@ class SignData(LightningDataModule):
         self.cache_gb, self.seed = cache_gb, seed
         self.splits, self.fold, self.val_share = splits, fold, val_share
         self.closing_share, self.mix_until_epoch = closing_share, mix_until_epoch
+        self.probe, self.suspects = probe or 0, suspects
         self.on_bad_image: Literal["skip", "error"] = on_bad_image
         self.broken = BrokenImages(root)
         self.shown = Shown()
         self._given: Catalog | None = None
         self._parts: Parts | None = None
         self._sampler: DrawSampler | None = None
+        self._learning = False
         self._training: dict[str, Any] = {}  # what a checkpoint says of the data it was trained on
 
     @property
     def parts(self) -> Parts:
         """The dataset and its splits; read once."""
         if self._parts is None:
-            self._given = self._given or with_file(self._read(), self.splits, self.fold)
+            whole = self.given
             training = self.trainer is None or self.trainer.state.fn in (None, "fit")
             given = self.splits is not None
-            self._parts = Parts(
-                divided(self._given, self.fold, self.val_share, self.seed, training, self._training, given)
-            )
+            self._parts = Parts(divided(whole, self.fold, self.val_share, self.seed, training, self._training, given))
         return self._parts
+
+    @property
+    def given(self) -> Catalog:
+        """The dataset as it was read, not yet divided.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if self._given is None:
+            self._given = with_file(self._read(), self.splits, self.fold)
+        return self._given
 
     def _read(self) -> Catalog:
         """Read the dataset, and say as what where the format was not told."""
@@ -159,8 +176,23 @@ class SignData(LightningDataModule):
         return self.parts.part(name)
 
     def eval_catalog(self, stage: str) -> Catalog:
-        """What the rows of the batches of `validate`, `test` or `predict` name."""
-        return self.parts.evaluated(stage)
+        """What the rows of the batches of `validate`, `test`, `predict`, `clean` or `suspects` name."""
+        if stage not in ("clean", "suspects"):
+            return self.parts.evaluated(stage)
+        most = self.suspects if stage == "suspects" else min(self.probe, len(self.eval_catalog("validate")))
+        return self.parts.some_training(stage, most, self.seed)
+
+    @property
+    def validated(self) -> tuple[str, ...]:
+        """What the validation loaders show, in their order.
+
+        In a training and for the scoring at its end also clean training images, and at its end those in which labels
+        are looked for that may be wrong.
+        """
+        if not self._learning:
+            return ("validate",)
+        ended = self.trainer is not None and self.trainer.state.fn == "validate"
+        return ("validate", *["clean"] * bool(self.probe), *["suspects"] * (ended and self.suspects > 0))
 
     def prepare_data(self) -> None:
         """Draw the default dataset if it is missing, once per machine."""
@@ -179,6 +211,7 @@ class SignData(LightningDataModule):
                 f"{self.catalog.boxes_in} boxes are not used; `detaug check {self.root}` lists them."
             )
         if stage == "fit":
+            self._learning = True
             if not self.catalog.class_counts().any():
                 raise InputError(f"{self.root}: no image has a box to learn from.")
             self._plan_mixing()
@@ -225,9 +258,10 @@ class SignData(LightningDataModule):
         self._sampler = DrawSampler(augmenter.order, self.batch_size, until, world, rank)
         return self._loader(SignDataset(augmenter), self._sampler, self.batch_size)
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Whole images of the validation split, each once over all ranks."""
-        return self._eval_loader("validate")
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+        """Whole images of the validation split, each once over all ranks; more loaders where `validated` has more."""
+        loaders = [self._eval_loader(stage) for stage in self.validated]
+        return loaders if len(loaders) > 1 else loaders[0]
 
     def test_dataloader(self) -> DataLoader[Any]:
         """Whole images of the test split; of validation or of everything where there is none."""
@@ -240,7 +274,8 @@ class SignData(LightningDataModule):
     def _eval_loader(self, stage: str) -> DataLoader[Any]:
         catalog = self.eval_catalog(stage)
         world, rank = self._world()
-        images = WholeImages(catalog, self.eval_size, self._cache_bytes(), self.on_bad_image)
+        cache = self._cache_bytes() if stage != "suspects" else 0  # each is shown once
+        images = WholeImages(catalog, self.eval_size, cache, self.on_bad_image)
         return self._loader(images, ShareSampler(len(catalog), world, rank), self.eval_batch_size)
 
     def _loader(self, dataset: Dataset[Any], sampler: Any, batch_size: int) -> DataLoader[Any]:
@@ -254,6 +289,7 @@ class SignData(LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.workers > 0,
             worker_init_fn=start,
+            generator=torch.Generator().manual_seed(self.seed),  # else each loader moves dropout's random numbers
         )
 
     def _world(self) -> tuple[int, int]:
@@ -265,7 +301,7 @@ class SignData(LightningDataModule):
         if self._sampler is not None:
             self._sampler.mix_until_epoch = epoch
 
-    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Count what is shown, and images that could not be decoded; end the run where these are too many.
 
         Raises:
@@ -276,7 +312,9 @@ class SignData(LightningDataModule):
         if stage == "train":
             self.shown.add(batch, len(self.class_names))
         if len(batch.broken):
-            catalog = self.part("train") if stage == "train" else self.eval_catalog(EVALUATIONS.get(stage, stage))
+            stage = EVALUATIONS.get(stage, stage)
+            shown = self.validated[dataloader_idx] if stage == "validate" else stage
+            catalog = self.part("train") if stage == "train" else self.eval_catalog(shown)
             self.broken.met({catalog.name(r) for r in batch.broken.tolist()}, len(self.catalog))
         return batch
 

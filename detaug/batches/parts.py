@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from detaug.batches.probe import some_rows
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog, Split
 from detaug.readers.split import fold as fold_of
@@ -33,6 +34,13 @@ class Parts:
         """
         if name not in self._taken:
             self._taken[name] = self.whole.split(name)
+        return self._taken[name]
+
+    def some_training(self, name: str, most: int, seed: int) -> Catalog:
+        """At most so many images of the training split, drawn once under that name."""
+        if name not in self._taken:
+            training = self.part("train")
+            self._taken[name] = training.take(some_rows(len(training), most, seed, name))
         return self._taken[name]
 
     def has(self, split: Split) -> bool:

@@ -1,12 +1,14 @@
 """What every detector takes and gives, whoever wrote its network."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from detaug.batches.batch import Batch
+from detaug.detectors.losses import ImageLosses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,11 +58,13 @@ class Forward:
         normaliser: () float32, what the sums are divided by, counted in this batch alone. The caller adds it up over
             all processes first, so that two processes learn what one learns.
         detections: what was found, or None where it was not asked for.
+        images: the losses of each image, whose sums `losses` are; None where they are not known.
     """
 
     losses: dict[str, Tensor]
     normaliser: Tensor
     detections: Detections | None
+    images: ImageLosses | None = None
 
 
 class Detector(nn.Module, ABC):
@@ -73,3 +77,11 @@ class Detector(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch, *, losses: bool, detections: bool) -> Forward:
         """One pass over B images, with the loss sums, the detections, or both."""
+
+    @abstractmethod
+    def box_losses(self, batch: Batch) -> Tensor:
+        """How badly each of the batch's N boxes is found, (N,) float32; NaN where that cannot be said."""
+
+    @abstractmethod
+    def chance_losses(self, batches: Sequence[Batch]) -> tuple[dict[str, Tensor], Tensor]:
+        """Loss sums and normaliser of a model that knows the class frequencies alone; pixels are not looked at."""

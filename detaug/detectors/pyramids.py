@@ -113,7 +113,10 @@ def timm_pyramid(name: str, channels: int, pretrained: bool) -> ConvPyramid | Vi
 
 def no_weights(name: str) -> InputError:
     """The error where pretrained weights cannot be fetched."""
-    return InputError(f"The pretrained weights of {name} cannot be fetched: go online, or set pretrained: false.")
+    return InputError(
+        f"The pretrained weights of {name} cannot be fetched: go online, name a file of weights with "
+        "model.init_from, or set model.pretrained: false."
+    )
 
 
 def padding(height: int, width: int, multiple: int) -> tuple[int, int]:

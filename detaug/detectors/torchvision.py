@@ -1,20 +1,23 @@
 """FCOS, put together from torchvision's pieces."""
 
-from itertools import pairwise
+import math
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, pad
+from torch.nn.functional import pad
 from torchvision.models.detection import FCOS_ResNet50_FPN_Weights
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.fcos import FCOS, FCOSHead
 from torchvision.models.detection.image_list import ImageList
-from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
 from detaug.batches.batch import Batch
-from detaug.detectors.assign import Points, assign, centerness
+from detaug.detectors.assign import Points
+from detaug.detectors.chance import chance_losses
 from detaug.detectors.dropout import place_dropout
+from detaug.detectors.losses import box_losses, fcos_losses
+from detaug.detectors.norms import Norm, set_norm
 from detaug.detectors.protocol import Detections, Detector, Forward
 from detaug.detectors.pyramids import ResnetPyramid, no_weights, padding, timm_pyramid
 from detaug.errors import InputError
@@ -33,6 +36,7 @@ class Fcos(Detector):
         score_threshold: detections below are not given; low, because AP counts them.
         nms_threshold: boxes of one class that overlap more are one.
         most: detections per image.
+        label_smoothing: of the classification targets in training mode; evaluation measures against the plain ones.
     """
 
     mean: Tensor
@@ -46,9 +50,14 @@ class Fcos(Detector):
         score_threshold: float = 0.05,
         nms_threshold: float = 0.6,
         most: int = 100,
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        sizes = tuple((stride,) for stride in cast("tuple[int, ...]", pyramid.strides))
+        if not 0 <= label_smoothing < 0.5:
+            raise InputError(f"label_smoothing: expected at least 0 and below 0.5, got {label_smoothing}.")
+        self.classes, self.label_smoothing = classes, label_smoothing
+        self.strides = cast("tuple[int, ...]", pyramid.strides)
+        sizes = tuple((stride,) for stride in self.strides)
         head = FCOSHead(pyramid.out_channels, 1, classes, num_convs=head_convs)
         nn.init.ones_(head.regression_head.bbox_reg.bias)  # boxes begin two strides wide; at 0 half the ReLUs are dead
         self.network = FCOS(
@@ -66,16 +75,38 @@ class Fcos(Detector):
     def forward(self, batch: Batch, *, losses: bool, detections: bool) -> Forward:
         """One pass over B images; the normaliser is the number of points that answer for a box."""
         size = batch.images.shape[2:]
-        rows, columns = padding(size[0], size[1], 32)
+        points, heads = self._heads(batch)
+        found = self._detect(points, heads, (size[0], size[1])) if detections else None
+        if not losses:
+            return Forward({}, points.anchors.new_zeros(()), found)
+        by_image = fcos_losses(points, heads, batch, self.label_smoothing if self.training else 0.0)
+        return Forward({n: v.sum() for n, v in by_image.losses.items()}, by_image.counts.sum(), found, by_image)
+
+    def box_losses(self, batch: Batch) -> Tensor:
+        """How badly each box is found, see `detaug.detectors.losses.box_losses`."""
+        return box_losses(*self._heads(batch), batch)
+
+    @torch.no_grad()
+    def chance_losses(self, batches: Sequence[Batch]) -> tuple[dict[str, Tensor], Tensor]:
+        """What knowing the class frequencies alone costs, see `detaug.detectors.chance.chance_losses`."""
+        height, width = batches[0].images.shape[2:]
+        rows, columns = padding(height, width, 32)
+        shape = (height + rows, width + columns)
+        maps = [torch.empty((1, 1, math.ceil(shape[0] / s), math.ceil(shape[1] / s))) for s in self.strides]
+        return chance_losses(self._points(torch.empty((1, 3, *shape)), maps), batches, self.classes)
+
+    def _heads(self, batch: Batch) -> tuple[Points, dict[str, Tensor]]:
+        """The canvas' points, and what the network says at each."""
+        rows, columns = padding(batch.images.shape[2], batch.images.shape[3], 32)
         images = pad((batch.images - self.mean) / self.std, (0, columns, 0, rows))
         maps = list(self.network.backbone(images.contiguous(memory_format=torch.channels_last)).values())
         heads = {name: output.float() for name, output in self.network.head(maps).items()}
-        with torch.no_grad():
-            anchors = self.network.anchor_generator(ImageList(images[:1], [images.shape[2:]]), maps)[0]
-            points = Points.of(anchors, tuple(m.shape[2] * m.shape[3] for m in maps))
-        parts, count = fcos_losses(points, heads, batch) if losses else ({}, anchors.new_zeros(()))
-        found = self._detect(points, heads, (size[0], size[1])) if detections else None
-        return Forward(parts, count, found)
+        return self._points(images, maps), heads
+
+    @torch.no_grad()
+    def _points(self, images: Tensor, maps: list[Tensor]) -> Points:
+        anchors = self.network.anchor_generator(ImageList(images[:1], [images.shape[2:]]), maps)[0]
+        return Points.of(anchors, tuple(m.shape[2] * m.shape[3] for m in maps))
 
     @torch.no_grad()
     def _detect(self, points: Points, heads: dict[str, Tensor], size: tuple[int, int]) -> Detections:
@@ -92,41 +123,6 @@ class Fcos(Detector):
         )
 
 
-def fcos_losses(points: Points, heads: dict[str, Tensor], batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-    """FCOS's three losses as sums: focal loss, GIoU loss, and cross entropy of the centerness.
-
-    They equal torchvision's `FCOSHead.compute_loss` times its count of foreground points, save for boxes that hold no
-    point. A batch without boxes gives zeros that still reach every weight of the head.
-
-    Args:
-        points: the P points.
-        heads: `cls_logits` (B, P, C), `bbox_regression` (B, P, 4), `bbox_ctrness` (B, P, 1).
-        batch: the B images with their boxes.
-
-    Returns:
-        The sums by name, and the number of foreground points.
-    """
-    with torch.no_grad():
-        bounds = batch.starts.tolist()
-        owners = [assign(points, batch.boxes[a:b]) for a, b in pairwise(bounds)]
-        owner = torch.stack([torch.where(o < 0, o, o + a) for o, a in zip(owners, bounds, strict=False)])
-        image, point = torch.nonzero(owner >= 0, as_tuple=True)
-        boxes, labels = batch.boxes[owner[image, point]], batch.labels[owner[image, point]]
-        wanted = torch.zeros_like(heads["cls_logits"])
-        wanted[image, point, labels] = 1
-        central = centerness(points.centres[point], boxes)
-    logits, sides = heads["cls_logits"], heads["bbox_regression"][image, point]
-    scale = points.strides[point, None]
-    guess = points.centres[point].repeat(1, 2) + sides * scale * sides.new_tensor([-1, -1, 1, 1])
-    return {
-        "classification": sigmoid_focal_loss(logits, wanted, reduction="sum"),
-        "box": generalized_box_iou_loss(guess, boxes, reduction="sum"),
-        "centerness": binary_cross_entropy_with_logits(
-            heads["bbox_ctrness"][image, point, 0], central, reduction="sum"
-        ),
-    }, logits.new_tensor(len(image))
-
-
 def build_fcos(
     backbone: str,
     classes: int,
@@ -134,6 +130,8 @@ def build_fcos(
     head_convs: int = 2,
     dropout: float = 0.0,
     dropout_kind: str = "channel",
+    label_smoothing: float = 0.0,
+    norm: Norm | None = None,
     pretrained: bool = False,
     download: bool = True,
 ) -> Fcos:
@@ -147,19 +145,25 @@ def build_fcos(
         head_convs: convolutions in each branch of the head.
         dropout: rate in the head; 0 places none.
         dropout_kind: `channel` or `element`.
+        label_smoothing: see `Fcos`.
+        norm: what stands where the backbone and the pyramid have batch normalisation, see `set_norm`; None leaves it,
+            but freezes that of a pretrained `resnet50`, as torchvision does.
         pretrained: begin with trained weights. `resnet50` of 256 channels and 4 head convolutions begins with
-            torchvision's COCO detector, its batch statistics frozen; other backbones with timm's weights.
+            torchvision's COCO detector; other backbones with timm's weights.
         download: False where a checkpoint's weights follow: the network is built alike, but nothing is fetched.
 
     Raises:
         InputError: a setting that cannot be, or weights that cannot be fetched.
     """
     if backbone == "resnet50":
-        model = Fcos(ResnetPyramid(channels, frozen=pretrained), classes, head_convs)
+        pyramid: nn.Module = ResnetPyramid(channels, frozen=pretrained and norm is None)
+        model = Fcos(pyramid, classes, head_convs, label_smoothing=label_smoothing)
         if pretrained and download:
             _load_coco(model, channels, head_convs)
     else:
-        model = Fcos(timm_pyramid(backbone, channels, pretrained and download), classes, head_convs)
+        pyramid = timm_pyramid(backbone, channels, pretrained and download)
+        model = Fcos(pyramid, classes, head_convs, label_smoothing=label_smoothing)
+    set_norm(model.network.backbone, norm or "batch")
     place_dropout(model.network.head, dropout, dropout_kind)
     return model.to(memory_format=torch.channels_last)  # the faster layout for convolutions
 

@@ -1,10 +1,8 @@
-"""The detector as Lightning trains it: steps, optimiser, and the class names that travel with the weights."""
+"""The detector as Lightning trains it: its network, the step, the optimiser, and what travels with the weights."""
 
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import torch
-from pytorch_lightning import Callback, LightningModule
+from pytorch_lightning.utilities import rank_zero_info
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import AdamW
@@ -12,19 +10,20 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from detaug.batches.batch import Batch
 from detaug.classes import ClassTable
-from detaug.detectors.protocol import Detections, Detector, Forward
+from detaug.detectors.norms import Norm
+from detaug.detectors.protocol import Forward
 from detaug.detectors.torchvision import build_fcos
 from detaug.errors import InputError
-from detaug.learning.names import relabelled, table_rows
+from detaug.learning.evaluation import EvaluatedModule
+from detaug.learning.freezing import Freezing
+from detaug.learning.names import checkpoint_file, checkpoint_names, table_rows
 from detaug.learning.optimiser import decay_groups, split_by_decay, warmup_cosine
-from detaug.learning.scoring import Scoring, evaluation_data
-from detaug.measures.gather import processes, share_buffers, total
-from detaug.measures.names import class_map
-
-COMMAND = {"validate": "validate", "test": "test", "predict": "predict with"}
+from detaug.learning.penalties import penalties
+from detaug.learning.transfer import begin_with
+from detaug.measures.gather import processes, total
 
 
-class SignDetector(LightningModule):
+class SignDetector(EvaluatedModule):
     """FCOS on a backbone by name.
 
     The head is built when the class names are known: in `fit` from the data module's `class_names`, otherwise from
@@ -36,10 +35,17 @@ class SignDetector(LightningModule):
         head_convs: convolutions in each branch of the head.
         dropout: rate in the head; 0 for none.
         dropout_kind: `channel` drops whole feature maps, `element` single values.
+        label_smoothing: how far the classification's targets are from 0 and 1 in training.
+        norm: `batch`, `frozen` (no statistics or scales are learnt), `group` (GroupNorm) or `sync` (statistics over all
+            GPUs); null is the backbone's own, frozen for a pretrained `resnet50`.
         pretrained: begin with trained weights, which are fetched.
+        init_from: begin with the weights of a file: a checkpoint, torchvision's FCOS, or a backbone alone.
+        freeze: `none`, `backbone`, or how many of the backbone's stages do not learn; the stem is the first.
+        unfreeze_epochs: the epochs from which, part by part, the frozen stages learn too, the last stages first.
         learning_rate: AdamW's, at its highest.
-        weight_decay: of weights; norms and biases have none.
+        weight_decay: AdamW's, decoupled from the gradient, of weights; norms and biases have none.
         l1: this times the sum of the decayed weights' absolute values is added to the loss.
+        l2: half of this times the sum of their squares is added to the loss; not the same as `weight_decay` under Adam.
         warmup_share: share of all steps in which the learning rate rises.
         final_share: share of the learning rate that is left at the end.
         box_weight: of the GIoU loss; the classification loss has 1.
@@ -54,10 +60,16 @@ class SignDetector(LightningModule):
         head_convs: int = 2,
         dropout: float = 0.1,
         dropout_kind: str = "channel",
+        label_smoothing: float = 0.0,
+        norm: Norm | None = None,
         pretrained: bool = False,
+        init_from: str | None = None,
+        freeze: int | Literal["none", "backbone"] = "none",
+        unfreeze_epochs: list[int] | None = None,
         learning_rate: float = 2e-3,
         weight_decay: float = 0.05,
         l1: float = 0.0,
+        l2: float = 0.0,
         warmup_share: float = 0.05,
         final_share: float = 0.01,
         box_weight: float = 1.0,
@@ -72,21 +84,23 @@ class SignDetector(LightningModule):
             "head_convs": head_convs,
             "dropout": dropout,
             "dropout_kind": dropout_kind,
+            "label_smoothing": label_smoothing,
+            "norm": norm,
             "pretrained": pretrained,
         }
+        self.init_from, self.freeze_stages, self.unfreeze_epochs = init_from, freeze, unfreeze_epochs or []
         self.learning_rate, self.warmup_share, self.final_share = learning_rate, warmup_share, final_share
-        self.weight_decay, self.l1 = weight_decay, l1
-        self.loss_weights = {"box": box_weight, "centerness": centerness_weight}
-        self.detector: Detector | None = None
-        self.class_names: list[str] = []
-        self.class_rows: dict[str, dict[str, Any]] = {}
-        self.learned = False
+        self.weight_decay, self.l1, self.l2 = weight_decay, l1, l2
+        self.loss_weights |= {"box": box_weight, "centerness": centerness_weight}
+        self.freezing: Freezing | None = None
         if classes:
             self._build(classes)
 
     def _build(self, names: list[str], download: bool = True) -> None:
-        self.detector = build_fcos(classes=len(names), download=download, **self.network)
+        self.detector = build_fcos(classes=len(names), download=download and not self.init_from, **self.network)
         self.class_names = list(names)
+        if download and self.init_from:
+            rank_zero_info(begin_with(self, names, self.init_from).sentence)
 
     def setup(self, stage: str) -> None:
         """Build the head for the data's classes before `fit`; may be called twice."""
@@ -97,26 +111,36 @@ class SignDetector(LightningModule):
         if self.detector is None:
             if not names:
                 raise InputError("The classes are not known: give a datamodule with class_names, or classes.")
-            self._build(names)
+            self._build(names, download=not self.trainer.ckpt_path)
         elif names != self.class_names:
             raise InputError(f"The model was built for the classes {self.class_names}, but the data has {names}.")
         table = getattr(getattr(data, "catalog", None), "classes", None)
         if isinstance(table, ClassTable):
             self.class_rows = table_rows(table)
-
-    def configure_callbacks(self) -> list[Callback]:
-        """The callback that scores what is found."""
-        return [Scoring()]
-
-    def forward(self, batch: Batch) -> Detections:
-        """What is found in B images."""
         assert self.detector is not None
-        found: Detections = self.detector(batch, losses=False, detections=True).detections
-        return found
+        on_cpus = self.trainer.world_size > 1 and self.trainer.strategy.root_device.type == "cpu"
+        if self.network["norm"] == "sync" and on_cpus:
+            raise InputError("model.norm: sync needs GPUs; on CPUs take group or frozen.")
+        self.freezing = Freezing(self.detector.network.backbone.body, self.freeze_stages, self.unfreeze_epochs)
+        self.freezing.begin(0)
 
-    def weighted(self, parts: dict[str, Tensor]) -> Tensor:
-        """The loss from its parts by name."""
-        return torch.stack([value * self.loss_weights.get(name, 1.0) for name, value in parts.items()]).sum()
+    def train(self, mode: bool = True) -> "SignDetector":
+        """Training or evaluation mode; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        if self.freezing is not None:
+            self.freezing.hold()
+        return self
+
+    def on_train_epoch_start(self) -> None:
+        """Unfreeze what learns from this epoch on."""
+        assert self.freezing is not None
+        if self.freezing.begin(self.current_epoch):
+            rank_zero_info(f"epoch {self.current_epoch}: {self.freezing.words}")
+
+    def on_after_backward(self) -> None:
+        """Share the gradients that DDP does not know of."""
+        if self.freezing is not None:
+            self.freezing.share_gradients()
 
     def training_step(self, batch: Batch) -> Tensor:
         """The batch's loss over the mean normaliser of all processes, so that N learn what one would learn."""
@@ -126,58 +150,14 @@ class SignDetector(LightningModule):
         parts = {name: value * share for name, value in out.losses.items()}
         loss = self.weighted(parts)
         logged = {"train/loss": loss, **{f"train/loss/{name}": value for name, value in parts.items()}}
-        if self.l1:
-            penalty = self.l1 * torch.stack([w.abs().sum() for w in split_by_decay(self.detector)[0]]).sum()
-            loss = loss + penalty
-            logged["train/l1"] = penalty
+        if self.l1 or self.l2:
+            weights = [w for w in split_by_decay(self.detector)[0] if w.requires_grad]
+            for name, penalty in penalties(weights, self.l1, self.l2).items():
+                loss = loss + penalty
+                logged[f"train/{name}"] = penalty
         detached = {name: value.detach() for name, value in logged.items()}
         self.log_dict(detached, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=processes() > 1)
         return loss
-
-    def _evaluate(self, batch: Batch, losses: bool) -> dict[str, Forward]:
-        assert self.detector is not None
-        if len(batch) == 0:  # a process that has no share
-            return {"forward": Forward({}, torch.zeros((), device=self.device), Detections.empty(0, self.device))}
-        if losses:
-            batch = relabelled(batch, self._to_model)
-        return {"forward": self.detector(batch, losses=losses, detections=True)}
-
-    def validation_step(self, batch: Batch) -> dict[str, Forward]:
-        """One pass gives the loss and the detections."""
-        return self._evaluate(batch, losses=True)
-
-    def test_step(self, batch: Batch) -> dict[str, Forward]:
-        """One pass gives the loss and the detections."""
-        return self._evaluate(batch, losses=True)
-
-    def predict_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Detections alone, as plain tensors: Lightning takes what predict returns apart."""
-        found = self._evaluate(batch, losses=False)["forward"].detections
-        assert found is not None
-        return {"boxes": found.boxes, "scores": found.scores, "labels": found.labels, "starts": found.starts}
-
-    def on_fit_start(self) -> None:
-        """From here on there is something to evaluate."""
-        self.learned = True
-
-    def _before_evaluation(self, stage: str) -> None:
-        if self.detector is None or not self.learned:
-            raise InputError(f"There is nothing to {COMMAND[stage]}: give --ckpt_path.")
-        names = evaluation_data(self.trainer).class_names
-        self._to_model = torch.from_numpy(class_map(self.class_names, names).to_model)
-        share_buffers(self)
-
-    def on_validation_epoch_start(self) -> None:
-        """Refuse a model without weights; give all processes the same batch statistics."""
-        self._before_evaluation("validate")
-
-    def on_test_epoch_start(self) -> None:
-        """Refuse a model without weights."""
-        self._before_evaluation("test")
-
-    def on_predict_epoch_start(self) -> None:
-        """Refuse a model without weights."""
-        self._before_evaluation("predict")
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a learning rate that rises, then falls, set anew at every step."""
@@ -197,16 +177,12 @@ class SignDetector(LightningModule):
         Raises:
             InputError: the checkpoint has no class names, or other ones than the data it shall be trained on.
         """
-        classes = checkpoint.get("classes")
-        if not isinstance(classes, dict) or not classes.get("names"):
-            raise InputError("The checkpoint holds no class names; it was not written by detaug.")
-        names = list(classes["names"])
+        names, self.class_rows = checkpoint_names(checkpoint)
         fitting = self._trainer is not None and self._trainer.training
         if self.detector is None or (names != self.class_names and not fitting):
             self._build(names, download=False)
         elif names != self.class_names:
             raise InputError(f"The checkpoint knows the classes {names}, but the data has {self.class_names}.")
-        self.class_rows = dict(classes.get("table") or {})
         self.learned = True
 
     @classmethod
@@ -214,11 +190,8 @@ class SignDetector(LightningModule):
         """A model from a checkpoint file, only weights and plain values being read from it.
 
         Raises:
-            InputError: a URL; Lightning would run code from it.
+            InputError: no such file, or an address.
         """
-        if "://" in str(checkpoint_path):
-            raise InputError(f"{checkpoint_path}: checkpoints are read from files only, not from addresses.")
-        if not Path(checkpoint_path).is_file():
-            raise InputError(f"{checkpoint_path}: there is no such checkpoint.")
-        kwargs["weights_only"] = True
+        checkpoint_file(checkpoint_path)
+        kwargs |= {"weights_only": True, "init_from": None}  # the checkpoint's weights follow
         return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)

@@ -8,18 +8,17 @@ from torch.nn import Parameter
 
 
 def split_by_decay(model: nn.Module) -> tuple[list[Parameter], list[Parameter]]:
-    """Trainable parameters that shall decay, and those that shall not.
+    """The parameters that shall decay, and those that shall not, frozen ones too.
 
     Norms, biases, everything of one dimension, and what a timm backbone names in `no_weight_decay()` (a ViT's
     position embedding) set the scale and offset of features: pulling them to zero only takes away fit.
 
     Returns:
-        Decayed and undecayed parameters; each trainable parameter in exactly one list.
+        Decayed and undecayed parameters; each parameter in exactly one list.
     """
     spared = {id(p) for module in model.modules() for p in _named_by_model(module)}
-    trained = [p for p in model.parameters() if p.requires_grad]
-    kept = [p for p in trained if p.ndim > 1 and id(p) not in spared]
-    return kept, [p for p in trained if p.ndim <= 1 or id(p) in spared]
+    kept = [p for p in model.parameters() if p.ndim > 1 and id(p) not in spared]
+    return kept, [p for p in model.parameters() if p.ndim <= 1 or id(p) in spared]
 
 
 def _named_by_model(module: nn.Module) -> list[Parameter]:
@@ -31,7 +30,10 @@ def _named_by_model(module: nn.Module) -> list[Parameter]:
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameter groups for an optimiser: with weight decay, and without."""
+    """Parameter groups for an optimiser: with weight decay, and without.
+
+    What is frozen is in them too: it has no gradient, so the optimiser leaves it alone, and it may be unfrozen later.
+    """
     decayed, spared = split_by_decay(model)
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks.early_stopping import EarlyStopping, EarlyStoppingReason
 from pytorch_lightning.utilities import rank_zero_info
 
 from detaug.batches.datamodule import SignData
+from detaug.errors import InputError
 
 
 class ClosingEarlyStopping(EarlyStopping):
@@ -16,10 +18,10 @@ class ClosingEarlyStopping(EarlyStopping):
     running out of patience then only switches mixing off; the training ends when the closing epochs are done.
 
     Args:
-        monitor: the metric.
+        monitor: the metric, such as `val/AP`, `val/AP_rare` (of the rare classes) or `val/loss`.
         min_delta: what counts as better.
         patience: validations without anything better.
-        mode: `max` or `min`.
+        mode: `max` or `min`; null is `min` for a loss and `max` for all else.
         closing_epochs: epochs without mixing after patience ran out; null is the data's share of the planned ones.
     """
 
@@ -28,14 +30,14 @@ class ClosingEarlyStopping(EarlyStopping):
         monitor: str = "val/AP",
         min_delta: float = 0.0,
         patience: int = 10,
-        mode: str = "max",
+        mode: str | None = None,
         closing_epochs: int | None = None,
     ) -> None:
         super().__init__(
             monitor=monitor,
             min_delta=min_delta,
             patience=patience,
-            mode=mode,
+            mode=mode or ("min" if "loss" in monitor else "max"),
             check_finite=True,
             check_on_train_epoch_end=False,  # else the check comes after `on_validation_end`, and nothing holds it back
         )
@@ -43,11 +45,23 @@ class ClosingEarlyStopping(EarlyStopping):
         self.closes_at: int | None = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check the metric; hold a stop back until the closing epochs have run."""
+        """Check the metric; hold a stop back until the closing epochs have run.
+
+        Raises:
+            InputError: validation has no box that the metric could be measured on.
+        """
+        if not trainer.sanity_checking and trainer.state.fn == "fit":
+            self._refuse_unmeasured(trainer)
         super().on_validation_end(trainer, pl_module)
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         self._hold_back(trainer)
+
+    def _refuse_unmeasured(self, trainer: Trainer) -> None:
+        value = trainer.callback_metrics.get(self.monitor)
+        if "loss" not in self.monitor and value is not None and bool(torch.isnan(value)):
+            boxes = "no box of a rare class" if self.monitor.endswith("rare") else "no such box"
+            raise InputError(f"{self.monitor} cannot be watched, validation has {boxes}: monitor val/AP or val/loss.")
 
     def _hold_back(self, trainer: Trainer) -> None:
         data = getattr(trainer, "datamodule", None)

@@ -10,17 +10,21 @@ from rich.console import Console
 from rich.table import Table
 
 from detaug.batches.datamodule import SignData
-from detaug.learning.scoring import Scoring
+from detaug.learning.scoring import CLEAN, Scored, Scoring
 from detaug.measures.gather import everyone
 from detaug.measures.precision import Metrics
 from detaug.readers.catalog import Split
+from detaug.reports.environment import write_environment
 from detaug.writing import write_whole
 
 ENOUGH = 20  # training boxes from which a class's figure says something
 
 
 class RunFolder(Callback):
-    """Writes `metrics.json` and `detections.json` after validate and test, and `detections.json` after predict."""
+    """Writes `metrics.json` and `detections.json` after validate and test, and `detections.json` after predict.
+
+    After a training also `detections_clean.json`, what the best weights find in the clean training images.
+    """
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Bring together which images the processes could not decode."""
@@ -46,9 +50,15 @@ class RunFolder(Callback):
         if not trainer.is_global_zero or folder is None or not isinstance(data, SignData):
             return
         scoring = Scoring.of(trainer)
+        write_environment(Path(folder))
         write_whole(Path(folder) / "detections.json", json.dumps(scoring.detections).encode())
+        clean = scoring.scored.get(CLEAN)
+        if clean is not None:
+            write_whole(Path(folder) / "detections_clean.json", json.dumps(clean.detections).encode())
         if scoring.metrics is not None:
             numbers = as_json(scoring, data, stage)
+            if clean is not None:
+                numbers["clean"] = clean_json(clean)
             numbers["checkpoint"] = str(trainer.ckpt_path) if trainer.ckpt_path else None
             write_whole(Path(folder) / "metrics.json", json.dumps(numbers, indent=2, allow_nan=False).encode())
             Console().print(table(scoring.metrics, numbers))
@@ -83,6 +93,21 @@ def as_json(scoring: Scoring, data: SignData, stage: str) -> dict[str, Any]:
         "images_not_read": sum(f.images_lost for f in data.catalog.findings),
         "images_not_decoded": sorted(data.broken.names),
         "detections_of_unknown_classes": scoring.dropped,
+    }
+
+
+def clean_json(scored: Scored) -> dict[str, Any]:
+    """The numbers of clean training images, evaluated as validation is; their gap to it is what was only memorised."""
+    metrics = scored.metrics
+    assert metrics is not None
+    return {
+        "images": metrics.images,
+        "loss": _plain(scored.loss.value),
+        "AP": _plain(metrics.ap),
+        "AP50": _plain(metrics.ap50),
+        "per_class": {
+            name: {"AP": _plain(c.ap), "AP50": _plain(c.ap50), "boxes": c.boxes} for name, c in metrics.classes.items()
+        },
     }
 
 

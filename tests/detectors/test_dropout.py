@@ -44,3 +44,33 @@ def test_channel_dropout_takes_whole_maps() -> None:
 def test_wrong_settings_are_named(rate: float, kind: str) -> None:
     with pytest.raises(InputError, match="dropout"):
         place_dropout(head(), rate, kind)
+
+
+@pytest.mark.parametrize("kind", ["channel", "element"])
+@pytest.mark.parametrize("rate", [0.25, 0.6])
+def test_zeros_pass_no_gradient_and_the_kept_are_scaled_both_ways(kind: str, rate: float) -> None:
+    torch.manual_seed(0)
+    block = nn.Sequential(nn.Identity(), nn.ReLU())
+    place_dropout(block, rate, kind)
+    maps = torch.rand(4, 64, 5, 5) + 0.5  # above zero: the ReLU passes all
+    maps.requires_grad_(True)
+    out = block(maps)
+    out.sum().backward()
+    assert maps.grad is not None
+    gone = out == 0
+    assert 0.7 * rate < gone.float().mean() < 1.3 * rate
+    assert torch.equal(maps.grad[gone], torch.zeros(int(gone.sum())))
+    assert torch.allclose(out[~gone], maps.detach()[~gone] / (1 - rate))
+    assert torch.allclose(maps.grad[~gone], torch.tensor(1 / (1 - rate)))
+    block.eval()
+    assert torch.equal(block(maps), maps)
+    assert torch.equal(block(maps), block(maps))
+
+
+def test_its_mean_is_that_of_evaluation() -> None:
+    torch.manual_seed(0)
+    block = nn.Sequential(nn.Identity(), nn.ReLU())
+    place_dropout(block, 0.4, "element")
+    maps = torch.rand(3, 8, 4, 4)
+    mean = torch.stack([block(maps) for _ in range(4000)]).mean(0)
+    assert torch.allclose(mean, maps, atol=0.06)

@@ -129,11 +129,11 @@ def test_offline_names_the_alternative(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("no route to host")
 
     monkeypatch.setattr(type(FCOS_ResNet50_FPN_Weights.DEFAULT), "get_state_dict", offline)
-    with pytest.raises(InputError, match="pretrained: false"):
+    with pytest.raises(InputError, match=r"init_from.*pretrained: false"):
         build_fcos("resnet50", 3, channels=256, head_convs=4, pretrained=True)
     real = timm.create_model
     monkeypatch.setattr(timm, "create_model", lambda n, **k: offline() if k.get("pretrained") else real(n, **k))
-    with pytest.raises(InputError, match="pretrained: false"):
+    with pytest.raises(InputError, match=r"init_from.*pretrained: false"):
         build_fcos("mobilenetv3_small_100", 3, pretrained=True)
     with pytest.raises(InputError, match="256"):
         build_fcos("resnet50", 3, channels=64, pretrained=True)

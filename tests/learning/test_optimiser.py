@@ -25,11 +25,17 @@ def test_norms_biases_and_position_embedding_do_not_decay() -> None:
         assert (id(p) not in decayed) == spared, name
 
 
-def test_frozen_parameters_are_in_no_group() -> None:
+def test_frozen_parameters_are_in_their_groups_and_left_alone() -> None:
+    """They may learn later, and a group that comes later breaks schedulers."""
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     model[0].requires_grad_(False)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
     groups = decay_groups(model, 0.1)
-    assert [(len(g["params"]), g["weight_decay"]) for g in groups] == [(1, 0.1), (1, 0.0)]
+    assert [(len(g["params"]), g["weight_decay"]) for g in groups] == [(2, 0.1), (2, 0.0)]
+    optimiser = torch.optim.AdamW(groups, lr=0.1)
+    model(torch.ones(1, 2)).sum().backward()
+    optimiser.step()
+    assert {n for n, p in model.named_parameters() if not torch.equal(p, before[n])} == {"1.weight", "1.bias"}
     assert decay_groups(nn.Identity(), 0.1) == []
 
 

@@ -11,7 +11,8 @@ from torch import nn
 from detaug.detectors.protocol import Detections
 from detaug.learning.ema import Ema
 from detaug.learning.module import SignDetector
-from detaug.learning.scoring import Scoring, in_original
+from detaug.learning.scoring import Scoring
+from detaug.learning.tally import in_original
 from tests.learning.rectangles import SIDE, Rectangles, trainer, two_devices, two_processes
 
 

@@ -1,6 +1,7 @@
 """Early stopping lets the closing epochs run first."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from detaug.scenes.mosaic import Mosaic
 from detaug.scenes.recipe import Recipe
 from tests.batches.painting import grounds_in, painted
 from tests.learning.rectangles import trainer
+from tests.running import NET, QUICK, program
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -43,12 +45,12 @@ def data(folder: Path, **settings: Any) -> SignData:
 
 
 def fit(folder: Path, *callbacks: Callback, resume: Path | None = None, **settings: Any) -> tuple[Trainer, Sources]:
-    """A model that never gets better."""
+    """A model that never changes."""
     torch.manual_seed(0)
     sources = Sources()
     usual: dict[str, Any] = {"max_epochs": 20, "enable_checkpointing": True}
     runner = trainer(folder, callbacks=[*callbacks, sources], **{**usual, **settings})
-    model = SignDetector(channels=32, head_convs=1, learning_rate=0.0)
+    model = SignDetector(channels=32, head_convs=1, learning_rate=0.0, norm="frozen")
     runner.fit(model, datamodule=data(folder), ckpt_path=resume)
     return runner, sources
 
@@ -96,3 +98,64 @@ def test_a_run_that_goes_on_keeps_to_its_closing_epochs(
     assert runner.current_epoch == 2 * every + 3 + (every == 2)
     assert sources.most == dict.fromkeys(rest, 1)
     assert sources.digests == {epoch: whole.digests[epoch] for epoch in rest}
+
+
+def test_the_monitor_says_which_way_is_better() -> None:
+    assert [ClosingEarlyStopping(monitor=m).mode for m in ("val/AP", "val/AP_rare", "val/loss")] == [
+        "max",
+        "max",
+        "min",
+    ]
+
+
+def test_rare_classes_can_be_watched_where_there_are_some(tmp_path: Path) -> None:
+    root = painted(tmp_path / "data", {"train": 8, "val": 2})
+    flags = [f"--data.root={root}", f"--runs={tmp_path}/runs", "--trainer.max_epochs=9"]
+    still = ["--model.learning_rate=0", "--model.norm=frozen", "--data.closing_share=0"]
+    stop = ["--trainer.callbacks+=detaug.learning.stopping.ClosingEarlyStopping", "--trainer.callbacks.patience=2"]
+    watch = [*still, *stop, "--trainer.callbacks.monitor=val/AP_rare"]
+    done = program("fit", *NET, *QUICK, *flags, *watch, "--data.rare=[red]")
+    assert done.code == 0, done.err
+    curves = json.loads((tmp_path / "runs/run/0/diagnosis.json").read_text())["curves"]
+    assert curves["epoch"] == [0, 1, 2]
+    done = program("fit", *NET, *QUICK, *flags, *watch)
+    assert done.code == 2
+    assert "val/AP_rare cannot be watched" in done.err.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_run_that_overfits_ends_and_its_best_weights_are_scored(tmp_path: Path) -> None:
+    """Three images by heart at a high rate: validation loss rises. What is kept and scored is the best epoch's."""
+    root = painted(tmp_path / "data", {"train": 3, "val": 6}, size=(64, 96))
+    flags = [f"--data.root={root}", f"--runs={tmp_path}/runs", "--trainer.max_epochs=60", "--data.epoch_length=24"]
+    flags += ["--data.closing_share=0", "--data.suspects=0"]
+    watch = [
+        "--trainer.callbacks+=detaug.learning.stopping.ClosingEarlyStopping",
+        "--trainer.callbacks.monitor=val/loss",
+        "--trainer.callbacks.patience=3",
+        "--trainer.callbacks+=pytorch_lightning.callbacks.ModelCheckpoint",
+        "--trainer.callbacks.monitor=val/loss",
+        "--trainer.callbacks.filename=best",
+        "--trainer.callbacks+=tests.recording.Recorder",
+        f"--trainer.callbacks.folder={tmp_path}/seen",
+    ]
+    rates = ["--model.learning_rate=5e-3", "--model.dropout=0", "--model.weight_decay=0", "--model.warmup_share=0"]
+    done = program("fit", *NET, *QUICK, *flags, *watch, *rates)
+    assert done.code == 0, done.err
+    folder = tmp_path / "runs/run/0"
+    curves = json.loads((folder / "diagnosis.json").read_text())["curves"]
+    best = min(range(len(curves["val_loss"])), key=lambda i: curves["val_loss"][i])
+    assert len(curves["epoch"]) < 60
+    assert best == len(curves["epoch"]) - 1 - 3
+    kept = torch.load(folder / "checkpoints/best.ckpt", weights_only=True)
+    assert kept["epoch"] == best
+    weights = json.loads((tmp_path / "seen/0.json").read_text())["weights"]
+    assert _digest(kept["state_dict"]) == weights[best]
+    assert weights[best] != weights[-1]
+    assert json.loads((folder / "metrics.json").read_text())["loss"] == pytest.approx(min(curves["val_loss"]), rel=1e-6)
+
+
+def _digest(state: dict[str, torch.Tensor]) -> str:
+    """Of the parameters, as `Recorder` has it."""
+    names = [n for n, _ in SignDetector(channels=32, head_convs=1, classes=["a", "b", "c"]).named_parameters()]
+    return hashlib.blake2b(b"".join(state[n].numpy().tobytes() for n in names)).hexdigest()
