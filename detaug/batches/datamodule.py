@@ -59,7 +59,7 @@ class SignData(LightningDataModule):
         probe: most training images that are evaluated beside validation, whole and unchanged, as an honest measure of
             what was learnt; never more than validation has. null or 0 for none.
         suspects: most training images in which, after the training, labels are looked for that may be wrong; 0 for
-            none.
+            none. They are looked for by a single process only.
         on_bad_image: `skip` counts an image that cannot be decoded and shows another; `error` stops.
     """
 
@@ -192,7 +192,8 @@ class SignData(LightningDataModule):
         if not self._learning:
             return ("validate",)
         ended = self.trainer is not None and self.trainer.state.fn == "validate"
-        return ("validate", *["clean"] * bool(self.probe), *["suspects"] * (ended and self.suspects > 0))
+        sought = ended and self.suspects > 0 and self._world()[0] == 1
+        return ("validate", *["clean"] * bool(self.probe), *["suspects"] * sought)
 
     def prepare_data(self) -> None:
         """Draw the default dataset if it is missing, once per machine."""
