@@ -45,12 +45,6 @@ def within(value_range: tuple[float, float], rng: np.random.Generator) -> float:
     return low + (high - low) * float(rng.random())
 
 
-def within_log(value_range: tuple[float, float], rng: np.random.Generator) -> float:
-    """A number from a range whose logarithm is uniform: halving is as likely as doubling."""
-    low, high = value_range
-    return float(low * (high / low) ** rng.random())
-
-
 def wider_log(value_range: tuple[float, float], factor: float) -> tuple[float, float]:
     """A range of factors about 1, so many times as wide in its logarithm.
 

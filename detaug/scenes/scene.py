@@ -202,23 +202,28 @@ def seen_outlines(catalog: Catalog) -> NDArray[np.uint8]:
 
     What is seen of an object that the picture's border cuts is not its whole outline, so its box is all we know.
     """
-    outlines: NDArray[np.uint8] = catalog.classes.outline[catalog.labels]
+    outlines = np.zeros(len(catalog.boxes), np.uint8)
     for start in range(0, len(outlines), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        owners = np.searchsorted(catalog.starts, np.arange(start, min(start + _CHUNK, len(outlines))), side="right") - 1
-        edge = np.pad(catalog.sizes[owners][:, ::-1].astype(np.float32), ((0, 0), (2, 0)))
-        outlines[part][(np.abs(catalog.boxes[part] - edge) < 0.5).any(1)] = Outline.RECTANGLE
+        rows = np.arange(start, min(start + _CHUNK, len(outlines)))
+        outlines[rows] = _seen_outlines(catalog, rows, np.searchsorted(catalog.starts, rows, side="right") - 1)
     return outlines
 
 
+def _seen_outlines(catalog: Catalog, boxes: NDArray[np.int64], images: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """(K,) the outlines of K boxes of the catalog, whose images' rows are given."""
+    edge = np.pad(catalog.sizes[images][:, ::-1].astype(np.float32), ((0, 0), (2, 0)))
+    cut = (np.abs(catalog.boxes[boxes] - edge) < 0.5).any(1)
+    return np.where(cut, np.uint8(Outline.RECTANGLE), catalog.classes.outline[catalog.labels[boxes]])
+
+
 def whole_images(
-    catalog: Catalog, outlines: NDArray[np.uint8], rows: Sequence[int], size: tuple[int, int], draw: Draw
+    catalog: Catalog, outlines: NDArray[np.uint8] | None, rows: Sequence[int], size: tuple[int, int], draw: Draw
 ) -> Scene:
     """Whole images, each fitted to the canvas, as one layer each.
 
     Args:
         catalog: where they stand.
-        outlines: its `seen_outlines`.
+        outlines: its `seen_outlines`; None looks at these images alone.
         rows: L rows there.
         size: canvas height and width.
         draw: the place they are planned for.
@@ -248,16 +253,14 @@ def whole_images(
         box=catalog.boxes[origin].astype(np.float64),
         layer=np.repeat(np.arange(layers), counts),
         label=catalog.labels[origin].astype(np.int64),
-        shape=outlines[origin],
+        shape=_seen_outlines(catalog, origin, np.repeat(rows, counts)) if outlines is None else outlines[origin],
         origin=origin,
     )
 
 
 def scene_of(catalog: Catalog, row: int, size: tuple[int, int], draw: Draw) -> Scene:
-    """One whole image fitted to the canvas; see `whole_images`, which is quicker for many."""
-    objects = catalog.objects(row)
-    one = whole_images(catalog, np.zeros(objects.stop, np.uint8), [row], size, draw)
-    return one.changed(shape=seen_outlines(catalog.take(np.array([row]))))
+    """One whole image fitted to the canvas; see `whole_images`."""
+    return whole_images(catalog, None, [row], size, draw)
 
 
 def same(one: Scene, other: Scene) -> bool:

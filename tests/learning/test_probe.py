@@ -233,5 +233,5 @@ def test_two_processes_give_the_clean_numbers_of_one(tmp_path: Path) -> None:
     assert clean[0]["clean/AP"] > 0.2
     assert clean[0] == pytest.approx(clean[1], rel=1e-5, nan_ok=True)
     assert clean[0]["clean/AP"] == clean[1]["clean/AP"]
-    for name in ("detections_clean.json",):
-        assert json.loads((one / name).read_text()) == json.loads((two / name).read_text())
+    first, second = (json.loads((folder / "detections_clean.json").read_text()) for folder in (one, two))
+    assert first == second
