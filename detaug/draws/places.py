@@ -20,7 +20,7 @@ class Places:
     Attributes:
         rows: (T, 3) float64: centre x as a share of the image's width, centre y of its height, and the box's shorter
             side as a share of the image's longer side.
-        learned: whether they are the boxes of a catalog; else positions are uniform.
+        learned: whether the positions are those of a catalog's boxes; else they are uniform.
     """
 
     rows: NDArray[np.float64]
@@ -30,13 +30,14 @@ class Places:
         return len(self.rows)
 
     @classmethod
-    def of(cls, catalog: Catalog) -> "Places":
+    def of(cls, catalog: Catalog, learned: bool = True) -> "Places":
         """The places of a catalog's boxes, crowds and truncated ones left out.
 
-        With fewer than `FEWEST` of them the positions are uniform and only the sizes are the boxes'.
+        With fewer than `FEWEST` of them the positions are uniform and the sizes lie between the boxes'.
 
         Args:
             catalog: the training images.
+            learned: whether positions are the boxes' as well; else they are uniform, and only the sizes are theirs.
         """
         usual = np.flatnonzero((catalog.flags & (Flag.CROWD | Flag.TRUNCATED)) == 0)
         boxes = catalog.boxes[usual].astype(np.float64)
@@ -44,8 +45,8 @@ class Places:
         sides = (boxes[:, 2:] - boxes[:, :2]).min(1) / np.maximum(sizes.max(1), 1)
         if len(usual) < FEWEST:
             return cls.uniform(sides)
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2 / sizes[:, ::-1]
-        return cls(np.column_stack([centres, sides]), True)
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2 / sizes[:, ::-1] if learned else _spread(len(sides))[:, :2]
+        return cls(np.column_stack([centres, sides]), learned)
 
     @classmethod
     def uniform(cls, sides: NDArray[np.float64] | None = None) -> "Places":
@@ -55,8 +56,15 @@ class Places:
             sides: (K,) short sides as shares of the longer side of their image; none or empty takes usual ones.
         """
         low, high = _USUAL_SIDES if sides is None or len(sides) == 0 else (float(sides.min()), float(sides.max()))
-        k = np.arange(_UNIFORM) + 0.5
-        # Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018, in three dimensions.
-        spread = (k[:, None] / 1.22074408460575947536 ** np.arange(1, 4)) % 1
-        centres = _MARGIN + (1 - 2 * _MARGIN) * spread[:, :2]
-        return cls(np.column_stack([centres, low * (high / low) ** spread[:, 2]]), False)
+        spread = _spread(_UNIFORM)
+        return cls(np.column_stack([spread[:, :2], low * (high / low) ** spread[:, 2]]), False)
+
+
+def _spread(count: int) -> NDArray[np.float64]:
+    """(count, 3) points spread evenly, 0 to 1, the first two coordinates off the picture's border.
+
+    Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018, in three dimensions.
+    """
+    spread = ((np.arange(count) + 0.5)[:, None] / 1.22074408460575947536 ** np.arange(1, 4)) % 1
+    spread[:, :2] = _MARGIN + (1 - 2 * _MARGIN) * spread[:, :2]
+    return spread

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from detaug.draws.balance import Balance, Order, rare_mask
 from detaug.draws.donors import Donors
 from detaug.draws.draw import Streams
-from detaug.draws.places import Places
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
 from detaug.readers.colours import Colours
@@ -61,7 +60,7 @@ def ground(
         weights=balance.class_factors(catalog),
         donors=Donors.of(catalog, rare_mask(catalog, rare), colours=colours),
         streams=Streams(seed),
-        places=Places.of(catalog),
+        places=recipe.places(catalog),
         light=None if colours is None else Light.of(colours),
     )
     return Ground(stage, recipe)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Paste(Operation):
     Attributes:
         count_range: how many are tried, a whole number from low to high.
         scale_range: factor on the size that the training boxes have at that place.
+        placement: `learned`, where boxes of any class stand in training; `anywhere` in the picture.
         enlarge: a donor is never pasted larger than this many times its own pixels.
         shrink: nor smaller than this share of them.
         turn_range: degrees that it is turned by itself, within its class's limit.
@@ -50,6 +51,7 @@ class Paste(Operation):
     p: float = 0.5
     count_range: tuple[int, int] = (1, 2)
     scale_range: tuple[float, float] = (0.8, 1.25)
+    placement: Literal["learned", "anywhere"] = "learned"
     enlarge: float = 1.5
     shrink: float = 0.1
     turn_range: tuple[float, float] = (-4.0, 4.0)
@@ -74,6 +76,8 @@ class Paste(Operation):
                 raise InputError(f"paste.blend.{name} is a weight of at least 0, not {weight}.")
         if not sum(self.blend.values()) > 0:
             raise InputError(f"paste.blend gives no edge a weight above 0: {self.blend}.")
+        if self.placement not in ("learned", "anywhere"):
+            raise InputError(f"paste.placement is learned or anywhere, not {self.placement!r}.")
         for key in ("light", "overlap", "leave", "pole", "decoy"):
             if not 0 <= getattr(self, key) <= 1:
                 raise InputError(f"paste.{key} lies between 0 and 1, not {getattr(self, key)}.")

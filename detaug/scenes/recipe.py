@@ -10,7 +10,9 @@ from typing import Any, Literal
 import yaml
 
 from detaug.draws.draw import Draw
+from detaug.draws.places import Places
 from detaug.errors import InputError
+from detaug.readers.catalog import Catalog
 from detaug.scenes.affine import Affine
 from detaug.scenes.colour import Colour
 from detaug.scenes.crop import Crop
@@ -81,6 +83,10 @@ class Recipe:
             if operation.happens(rng):
                 scene = operation.apply(scene, stage, rng)
         return scene if self.remnants == "leave" else without_remnants(scene, self.min_visible, self.min_side)
+
+    def places(self, catalog: Catalog) -> Places:
+        """Where pastes may stand, as `paste.placement` says."""
+        return Places.of(catalog, learned=self.paste is None or self.paste.placement == "learned")
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> "Recipe":

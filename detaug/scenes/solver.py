@@ -15,7 +15,6 @@ from detaug.draws.balance import Balance, Order, rare_mask
 from detaug.draws.deck import Deck
 from detaug.draws.donors import Donors
 from detaug.draws.draw import Streams
-from detaug.draws.places import Places
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
 from detaug.readers.colours import Colours
@@ -99,7 +98,7 @@ def solve(
         weights=np.ones(len(present)),
         donors=Donors.of(catalog, np.zeros(len(present), bool)),
         streams=Streams(seed),
-        places=Places.of(catalog),
+        places=recipe.places(catalog),
         light=None if colours is None else Light.of(colours),
     )
     mirror = catalog.classes.mirror

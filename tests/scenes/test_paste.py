@@ -287,6 +287,15 @@ def test_places_are_learned_whatever_the_class_and_fall_back_to_uniform() -> Non
     assert len(Places.of(CATALOG.take(np.array([], np.int64)))) > 0
 
 
+def test_places_anywhere_keep_the_sizes_alone() -> None:
+    upper = replace(CATALOG, boxes=CATALOG.boxes * np.array([1, 0.3, 1, 0.3], np.float32))
+    learned, anywhere = (Recipe(paste=Paste(placement=p)).places(upper) for p in ("learned", "anywhere"))
+    assert learned.rows[:, 1].max() < 0.31
+    assert not anywhere.learned
+    np.testing.assert_array_equal(anywhere.rows[:, 2], learned.rows[:, 2])
+    assert np.histogram(anywhere.rows[:, 1], bins=4, range=(0, 1))[0].min() > len(anywhere) / 8
+
+
 def test_pastes_stand_where_signs_stand() -> None:
     """Rows and sizes follow the training boxes: a sign pasted high in the picture is as small as signs are there."""
     rng = np.random.default_rng(5)
@@ -327,6 +336,7 @@ def test_a_sign_on_a_pole_touches_its_neighbour() -> None:
         ({"light": 1.5}, "light"),
         ({"shrink": 0.0}, "shrink"),
         ({"decoy": -0.1}, "decoy"),
+        ({"placement": "sky"}, "sky"),
     ],
 )
 def test_nonsense_is_refused_by_name(setting: dict[str, object], named: str) -> None:
