@@ -15,8 +15,8 @@ def broken(epoch: int) -> str:
 
 def short(count: int, enough: int) -> str:
     """What is said of too few validations."""
-    have = "There is no validation" if count == 0 else f"There {'is' if count == 1 else 'are'} {count} validation"
-    return f"{have}{'s' if count > 1 else ''} yet; from {enough} on it can be said where the training goes."
+    seen = "no validation" if count == 0 else "1 validation" if count == 1 else f"{count} validations"
+    return f"Too short to tell: {seen} so far, and {enough} are needed to say where the training goes."
 
 
 def sentence(state: State, evidence: Evidence, history: History, settings: Thresholds) -> str:
