@@ -1,194 +1,145 @@
-"""What balance and paste bring on real photographs: paired runs over grouped folds, resumable.
+"""What balance, paste and each part of them bring: paired trainings, resumable.
 
-    python benchmarks/proof.py --data DIR/road_signs --out runs/proof
+    python -m benchmarks.proof drawn --out runs/proof_drawn            plain, augmented, + balance, + paste
+    python -m benchmarks.proof drawn --out runs/proof_drawn --parts    then the full recipe without each part
+    python -m benchmarks.proof road_signs --data DIR/road_signs --out runs/proof_signs
 
-Each fold of training and validation together is predicted by a model that was trained on the other folds, so that
-every image counts once. A finished run is a row of `runs.csv`; starting the program again goes on with what is
-missing (a second process takes the runs that the first has not begun), and prints the table of all finished folds:
-pooled AP, AP50, rare and common AP, and the difference to the full recipe with its 95 % interval (images drawn with
-replacement, the same ones for both).
+On drawn scenes each seed has its own data (600 training, 1,000 validation images) and its own training; on photographs
+each fold of training and validation together is predicted by a model that was trained on the other folds, so that every
+image counts once. All arms take the same number of optimiser steps and are scored with the last weights' average. A
+finished run is a row of `runs.csv`; starting the program again goes on with what is missing (a second process takes the
+runs that the first has not begun), and prints the table: each arm's figures, and each difference with its 95 % interval
+(seeds and images drawn with replacement, the same ones for both arms).
 """
 
 import argparse
-import csv
-import fcntl
 import json
-import subprocess
+import os
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from detaug.measures.precision import Metrics, score
-from detaug.measures.truth import Found, GroundTruth, pick
+from benchmarks.proof.arms import STUDIES, Settings, Study, drawn_data, rectangles
+from benchmarks.proof.pairs import FIGURES, Unit, drawn, gain
+from benchmarks.proof.runs import Job, Row, rows, run_all
+from detaug.measures.results import read_results
+from detaug.measures.truth import GroundTruth
 from detaug.readers.catalog import Catalog, Split
+from detaug.readers.drawn.signs import NAMES
 from detaug.readers.read import read
-from detaug.writing import write_whole
-
-ROOT = Path(__file__).resolve().parent.parent
-OVERLAYS = {"full": [], "no_balance": ["configs/ablate/no_balance.yaml"], "plain": ["configs/plain.yaml"]}
-COLUMNS = ("recipe", "fold", "epochs", "minutes", "AP", "AP50", "rare", "common", "folder")
 
 
 def main() -> int:
     """Run what is missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, type=Path)
-    parser.add_argument("--out", default=Path("runs/proof"), type=Path)
-    parser.add_argument("--config", default="configs/road_signs.yaml")
+    parser.add_argument("study", choices=list(STUDIES))
+    parser.add_argument("--data", type=Path, help="the photographs; drawn scenes need none")
+    parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--folds", default=3, type=int)
-    parser.add_argument("--epochs", default=40, type=int)
-    parser.add_argument("--validate-every", default=3, type=int, help="epochs between validations")
-    parser.add_argument("--recipes", nargs="+", default=list(OVERLAYS), choices=list(OVERLAYS))
-    parser.add_argument("--draws", default=200, type=int, help="bootstrap draws")
+    parser.add_argument("--seeds", default=5, type=int)
+    parser.add_argument("--epochs", type=int, help="by default 10 on drawn scenes, 30 on photographs")
+    parser.add_argument("--parts", action="store_true", help="the full recipe without each of its parts as well")
+    parser.add_argument("--arms", nargs="+", help="only these")
+    parser.add_argument("--draws", default=1000, type=int, help="bootstrap draws")
+    parser.add_argument("--table", action="store_true", help="print the table, and train nothing")
+    parser.add_argument("more", nargs=argparse.REMAINDER, help="further settings of train.py, after --")
     asked = parser.parse_args()
-    table = asked.out / "runs.csv"
-    for fold in range(1, asked.folds + 1):
-        for recipe in asked.recipes:
-            place = f"{fold}/{asked.folds}"
-            with claimed(asked.out / f".{run_name(asked, recipe, place)}.lock") as mine:
-                done = {(r["recipe"], r["fold"], r["epochs"]) for r in rows(table)}
-                if mine and (recipe, place, str(asked.epochs)) not in done:
-                    append(table, one_run(asked, recipe, place))
-    finished = [r for r in rows(table) if r["epochs"] == str(asked.epochs)]
-    print(summary(read(asked.data), finished, asked.draws))
+    study = STUDIES[asked.study]
+    if study.name != "drawn" and asked.data is None:
+        parser.error(f"{study.name} needs --data")
+    asked.epochs = asked.epochs or (10 if study.name == "drawn" else 30)
+    if not asked.table:
+        run_all(_jobs(study, asked), asked.out)
+    finished = [r for r in rows(asked.out / "runs.csv") if r["epochs"] == str(asked.epochs)]
+    print(_table(study, asked, finished))
     return 0
 
 
-def run_name(asked: argparse.Namespace, recipe: str, fold: str) -> str:
-    """The name of a run, which is also its folder's."""
-    return f"{recipe}_{fold.replace('/', 'of')}_{asked.epochs}"
+def _jobs(study: Study, asked: argparse.Namespace) -> list[Job]:
+    """All trainings, unit by unit, so that whole units are done early."""
+    parts = {less for _, less in study.parts}
+    names = asked.arms or [n for n in study.arms if asked.parts or n not in parts]
+    table = str(rectangles(asked.out, NAMES).resolve())
+    jobs = []
+    for unit in _units(study, asked):
+        for arm in names:
+            own: Settings = tuple(table if s == "{rectangles}" else s for s in study.arms[arm])
+            settings = ("--config", study.config, *own, *_place(study, asked, unit), *asked.more[1:])
+            every = ("--trainer.check_val_every_n_epoch", str(asked.epochs))
+            jobs.append(Job(arm, unit, asked.epochs, (*settings, *every)))
+    return jobs
 
 
-@contextmanager
-def claimed(path: Path) -> Iterator[bool]:
-    """Whether this process alone holds the file; it is free again when the process ends, however it ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
+def _units(study: Study, asked: argparse.Namespace) -> list[str]:
+    if study.name == "drawn":
+        return [str(seed) for seed in range(asked.seeds)]
+    return [f"{fold}/{asked.folds}" for fold in range(1, asked.folds + 1)]
 
 
-def one_run(asked: argparse.Namespace, recipe: str, fold: str) -> dict[str, str]:
-    """Train and score one recipe on one fold, in a process of its own."""
-    name = run_name(asked, recipe, fold)
-    command = [sys.executable, "train.py", "fit", "--config", asked.config]
-    for overlay in OVERLAYS[recipe]:
-        command += ["--config", overlay]
-    command += ["--data.root", str(asked.data.resolve()), "--data.fold", fold, "--name", name]
-    command += ["--runs", str(asked.out.resolve()), "--trainer.max_epochs", str(asked.epochs)]
-    command += ["--trainer.enable_progress_bar", "false"]
-    command += ["--trainer.check_val_every_n_epoch", str(asked.validate_every)]
-    begun = time.monotonic()
-    subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
-    folder = max((p for p in (asked.out / name).iterdir() if p.name.isdecimal()), key=lambda p: int(p.name))
-    numbers = json.loads((folder / "metrics.json").read_text())
-    figures = {key: f"{numbers[key]:.4f}" for key in ("AP", "AP50", "rare", "common")}
-    minutes = f"{(time.monotonic() - begun) / 60:.1f}"
-    return {
-        "recipe": recipe,
-        "fold": fold,
-        "epochs": str(asked.epochs),
-        "minutes": minutes,
-        **figures,
-        "folder": str(folder),
-    }
+def _place(study: Study, asked: argparse.Namespace, unit: str) -> Settings:
+    """Which data and seed."""
+    if study.name == "drawn":
+        return "--data.root", str(drawn_data(asked.out, int(unit)).resolve()), "--seed_everything", unit
+    return "--data.root", str(asked.data.resolve()), "--data.fold", unit, "--data.probe", "0", "--data.suspects", "0"
 
 
-def rows(table: Path) -> list[dict[str, str]]:
-    """The finished runs."""
-    if not table.exists():
-        return []
-    with table.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def append(table: Path, row: dict[str, str]) -> None:
-    """One more finished run."""
-    with table.with_suffix(".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        lines = [",".join(COLUMNS), *(",".join(r[c] for c in COLUMNS) for r in [*rows(table), row])]
-        write_whole(table, ("\n".join(lines) + "\n").encode())
-
-
-def pooled(catalog: Catalog, finished: list[dict[str, str]], recipe: str) -> Found:
-    """The detections of all folds of a recipe, by row of the catalog."""
-    row_of = {int(i): r for r, i in enumerate(catalog.ids.tolist())}
-    parts: list[list[dict[str, Any]]] = [[] for _ in range(len(catalog))]
-    for run in (r for r in finished if r["recipe"] == recipe):
-        for found in json.loads((Path(run["folder"]) / "detections.json").read_text()):
-            parts[row_of[found["image_id"]]].append(found)
-    flat = [d for part in parts for d in part]
-    boxes = np.array([d["bbox"] for d in flat], np.float32).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return Found(
-        rows=np.arange(len(catalog)),
-        boxes=boxes,
-        scores=np.array([d["score"] for d in flat], np.float32),
-        labels=np.array([d["category_id"] - 1 for d in flat], np.int64),
-        starts=np.cumsum([0, *(len(p) for p in parts)]),
-    )
-
-
-def summary(catalog: Catalog, finished: list[dict[str, str]], draws: int) -> str:
-    """The table of pooled figures and differences, for the recipes that have all their folds."""
-    catalog = catalog.take(np.flatnonzero(catalog.splits != Split.TEST))
-    folds = {r["fold"] for r in finished}
-    whole = [n for n in OVERLAYS if {r["fold"] for r in finished if r["recipe"] == n} == folds and folds]
-    rare = json.loads((Path(finished[0]["folder"]) / "metrics.json").read_text())["rare_classes"] if finished else []
-    found = {name: pooled(catalog, finished, name) for name in whole}
-    names = list(catalog.classes.names)
-    metrics = {n: score(GroundTruth.of(catalog), f, names, rare) for n, f in found.items()}
-    lines = [f"{len(folds)} folds, {len(catalog)} images, rare: {', '.join(rare)}", ""]
-    lines.append(
-        f"{'recipe':12} {'AP':>6} {'AP50':>6} {'rare':>6} {'common':>6}  " + " ".join(f"{n:>12}" for n in names)
-    )
-    for name, m in metrics.items():
-        each = " ".join(f"{m.classes[n].ap:12.3f}" for n in names)
-        lines.append(f"{name:12} {m.ap:6.3f} {m.ap50:6.3f} {m.rare:6.3f} {m.common:6.3f}  {each}")
-    for name in whole[1:]:
-        for figure in ("ap", "rare"):
-            low, high = interval(catalog, found["full"], found[name], names, rare, figure, draws)
-            gain = getattr(metrics["full"], figure) - getattr(metrics[name], figure)
-            lines.append(f"full - {name}: {figure} {gain:+.3f}, 95 % within {low:+.3f} and {high:+.3f}")
+def _table(study: Study, asked: argparse.Namespace, finished: list[Row]) -> str:
+    """Each arm's mean figures, and the differences."""
+    units = _scored_units(study, asked, finished)
+    if not units:
+        return "no unit has been trained with two arms yet"
+    arms = sorted({arm for u in units for arm in u.found}, key=list(study.arms).index)
+    values = [drawn(u, asked.draws, np.random.Generator(np.random.Philox(key=k))) for k, u in enumerate(units)]
+    images = sum(len(u.truth) for u in units)
+    lines = [f"{study.name}, {asked.epochs} epochs: {len(units)} units, {images} images scored, points of 100", ""]
+    lines.append(f"{'arm':20} {'runs':>4} {'steps':>12}" + "".join(f" {f:>7}" for f in FIGURES))
+    for arm in arms:
+        own = [v[arm] for v in values if arm in v]
+        steps = sorted({r["steps"] for r in finished if r["arm"] == arm})
+        means = "".join(f" {100 * np.mean([v[f][0] for v in own]):7.1f}" for f in FIGURES)
+        lines.append(f"{arm:20} {len(own):4} {'/'.join(steps):>12}{means}")
+    lines += ["", f"{'difference':32} {'units':>5}" + "".join(f" {f:>22}" for f in FIGURES)]
+    for more, less in (*study.pairs, *study.parts):
+        both = [v for v in values if more in v and less in v]
+        if both:
+            rng = np.random.Generator(np.random.Philox(key=1))
+            cells = [gain(both, more, less, f, rng) for f in FIGURES]
+            text = "".join(f" {100 * c.value:+6.1f} ({100 * c.low:+5.1f} to {100 * c.high:+5.1f})" for c in cells)
+            lines.append(f"{more + ' - ' + less:32} {len(both):5}{text}")
     return "\n".join(lines)
 
 
-def interval(
-    catalog: Catalog, one: Found, other: Found, names: list[str], rare: list[str], figure: str, draws: int
-) -> tuple[float, float]:
-    """The 95 % interval of a difference over images drawn with replacement, the same ones for both."""
-    rng = np.random.Generator(np.random.Philox(key=1))
-    gains = []
-    for _ in range(draws):
-        picked = np.sort(rng.integers(len(catalog), size=len(catalog)))
-        truth = replace(GroundTruth.of(catalog).take(picked), ids=np.arange(len(picked)))
-        a, b = (score(truth, taken(f, picked), names, rare) for f in (one, other))
-        gains.append(_figure(a, figure) - _figure(b, figure))
-    low, high = np.nanpercentile(gains, [2.5, 97.5])
-    return float(low), float(high)
+def _scored_units(study: Study, asked: argparse.Namespace, finished: list[Row]) -> list[Unit]:
+    """What every arm found; folds make one unit together, in which an arm counts that has all of them."""
+    every: list[tuple[Path, Split | None, list[str]]]
+    if study.name == "drawn":
+        every = [(drawn_data(asked.out, int(u)), Split.VAL, [u]) for u in _units(study, asked)]
+    else:
+        every = [(asked.data, None, _units(study, asked))]
+    units = []
+    for root, split, names in every:
+        by_arm = {a: [r for r in finished if r["arm"] == a and r["unit"] in names] for a in study.arms}
+        whole = {arm: found for arm, found in by_arm.items() if len(found) == len(names)}
+        if len(whole) > 1:
+            catalog = read(root)
+            kept = catalog.splits == split if split is not None else catalog.splits != Split.TEST
+            units.append(_unit(catalog.take(np.flatnonzero(kept)), whole, asked.out))
+    return units
 
 
-def _figure(metrics: Metrics, name: str) -> float:
-    return float(getattr(metrics, name))
+def _unit(catalog: Catalog, whole: dict[str, list[Row]], out: Path) -> Unit:
+    def content(row: Row, name: str) -> str:
+        return (out / row["folder"] / name).read_text()
 
-
-def taken(found: Found, rows_: NDArray[np.int64]) -> Found:
-    """The detections of some rows, which may repeat, renumbered from 0."""
-    index, starts = pick(found.starts, rows_)
-    numbered = np.arange(len(rows_))
-    return Found(numbered, found.boxes[index], found.scores[index], found.labels[index], starts)
+    found = {
+        arm: read_results([d for r in own for d in json.loads(content(r, "detections.json"))], catalog, arm)
+        for arm, own in whole.items()
+    }
+    rare = json.loads(content(next(iter(whole.values()))[0], "metrics.json"))["rare_classes"]
+    return Unit(GroundTruth.of(catalog), found, np.array([n in rare for n in catalog.classes.names], bool))
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.exit(main())

@@ -120,10 +120,10 @@ def intervals(
     boxes = matches.boxes()
     by_class, at50 = ap.mean(axis=2), ap[:, :, 0]
     return Intervals(
-        ap=_interval(_mean(by_class)),
-        ap50=_interval(_mean(at50)),
-        rare=_interval(_mean(by_class[:, is_rare])),
-        common=_interval(_mean(by_class[:, ~is_rare])),
+        ap=_interval(class_mean(by_class)),
+        ap50=_interval(class_mean(at50)),
+        rare=_interval(class_mean(by_class[:, is_rare])),
+        common=_interval(class_mean(by_class[:, ~is_rare])),
         classes={
             name: ClassInterval(_interval(by_class[:, c]), _interval(at50[:, c]), int(boxes[c]), bool(boxes[c] < FEW))
             for c, name in enumerate(names)
@@ -175,7 +175,7 @@ def _of_class(
     return np.stack(columns, axis=1)
 
 
-def _mean(ap: NDArray[np.float64]) -> NDArray[np.float64]:
+def class_mean(ap: NDArray[np.float64]) -> NDArray[np.float64]:
     """(B,) mean of (B, C) over the classes that occur; NaN where none does."""
     there = ~np.isnan(ap)
     number = there.sum(axis=1)
