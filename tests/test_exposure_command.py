@@ -6,15 +6,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
+from detaug.batches.datamodule import SignData
 from detaug.cli import main
 from detaug.draws.balance import Balance
 from detaug.readers.read import read
+from detaug.reports.preview import preview
 from detaug.scenes import solver
 from detaug.scenes.exposure import exposure
 from detaug.scenes.ground import ground
+from detaug.scenes.paste import Paste
 from detaug.scenes.recipe import Recipe
 from tests.batches.painting import NAMES, painted
 from tests.readers.making import coco
@@ -90,3 +94,29 @@ def test_it_needs_no_image_and_no_torch(tmp_path: Path) -> None:
     assert shown["stop"]["shown"] > 0
     assert shown["yield"]["factor"] is None
     assert np.isfinite(shown["stop"]["factor"])
+
+
+def test_the_ledger_is_that_of_the_training(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Blurred signs are no donors in training: the ledger and the sheet must know that too."""
+    rng = np.random.default_rng(0)
+    for place, path in enumerate(sorted((root / "train").iterdir())):
+        picture = rng.integers(0, 255, (150, 200, 3), np.uint8)
+        cv2.imwrite(str(path), picture if place % 2 else cv2.blur(picture, (15, 15)))
+    recipe = Recipe(paste=Paste(p=1.0))
+    page = root.parent / "page.yaml"
+    page.write_text("data:\n  size: 96\n  rare: [red, green, yellow]\n  recipe:\n    paste: {p: 1.0}\n")
+    data = SignData(str(root), recipe=recipe, size=96, rare=list(NAMES), seed=0)
+    stage = data.augmenter().stage
+    blurred = ground(read(root).split("train"), recipe, 96, rare=list(NAMES)).stage
+    assert 0 < len(stage.donors) < len(blurred.donors)
+    found = said(capsys, root, "--recipe", page, "--split", "train")
+    expected = exposure(stage, recipe, range(1)).per_epoch()
+    assert [found["classes"][name]["shown"] for name in NAMES] == pytest.approx(expected.tolist(), abs=0.01)
+    unread = said(capsys, root, "--recipe", page, "--split", "train", "--no-pixels")
+    expected = exposure(blurred, recipe, range(1)).per_epoch()
+    assert [unread["classes"][name]["shown"] for name in NAMES] == pytest.approx(expected.tolist(), abs=0.01)
+    assert main(["preview", str(root), "--recipe", str(page), "--count", "6", "--out", str(root / "sheet.png")]) == 0
+    catalog = read(root).split("train")
+    colours, title = recipe.colours(catalog), f"{page}, 96x96, seed 0, epoch 0"
+    sheet = preview(catalog, recipe, 96, count=6, rare=NAMES, colours=colours, title=title)
+    np.testing.assert_array_equal(cv2.imread(str(root / "sheet.png"))[..., ::-1], sheet)

@@ -2,6 +2,7 @@
 
     python -m benchmarks.proof drawn --out runs/proof_drawn            plain, augmented, + balance, + paste
     python -m benchmarks.proof drawn --out runs/proof_drawn --parts    then the full recipe without each part
+    python -m benchmarks.proof drawn --out runs/proof_gpu --parts --set trainer.accelerator=gpu data.workers=8
     python -m benchmarks.proof road_signs --data DIR/road_signs --out runs/proof_signs
 
 On drawn scenes each seed has its own data (600 training, 1,000 validation images) and its own training; on photographs
@@ -43,7 +44,7 @@ def main() -> int:
     parser.add_argument("--arms", nargs="+", help="only these")
     parser.add_argument("--draws", default=1000, type=int, help="bootstrap draws")
     parser.add_argument("--table", action="store_true", help="print the table, and train nothing")
-    parser.add_argument("more", nargs=argparse.REMAINDER, help="further settings of train.py, after --")
+    parser.add_argument("--set", nargs="+", default=[], metavar="K=V", help="settings of train.py for every arm")
     asked = parser.parse_args()
     study = STUDIES[asked.study]
     if study.name != "drawn" and asked.data is None:
@@ -65,7 +66,7 @@ def _jobs(study: Study, asked: argparse.Namespace) -> list[Job]:
     for unit in _units(study, asked):
         for arm in names:
             own: Settings = tuple(table if s == "{rectangles}" else s for s in study.arms[arm])
-            settings = ("--config", study.config, *own, *_place(study, asked, unit), *asked.more[1:])
+            settings = ("--config", study.config, *own, *_place(study, asked, unit), *(f"--{pair}" for pair in asked.set))
             every = ("--trainer.check_val_every_n_epoch", str(asked.epochs))
             jobs.append(Job(arm, unit, asked.epochs, (*settings, *every)))
     return jobs

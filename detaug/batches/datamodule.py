@@ -22,9 +22,10 @@ from detaug.draws.balance import Balance, rare_mask
 from detaug.draws.sampler import DrawSampler, ShareSampler
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog, Split
-from detaug.readers.colours import Colours, colours_of
+from detaug.readers.colours import Colours
 from detaug.readers.read import read, reading
 from detaug.scenes.recipe import Recipe
+from detaug.waiting import waiting
 
 EVALUATIONS = {"sanity_check": "validate"}  # Lightning's stages that have another name here
 
@@ -107,6 +108,7 @@ class SignData(LightningDataModule):
         self._given: Catalog | None = None
         self._parts: Parts | None = None
         self._sampler: DrawSampler | None = None
+        self._seen: tuple[Colours | None] | None = None
         self._learning = False
         self._training: dict[str, Any] = {}  # what a checkpoint says of the data it was trained on
 
@@ -196,11 +198,13 @@ class SignData(LightningDataModule):
         return ("validate", *["clean"] * bool(self.probe), *["suspects"] * sought)
 
     def prepare_data(self) -> None:
-        """Draw the default dataset if it is missing, once per machine."""
+        """Draw the default dataset if it is missing and measure what planning needs, once per machine."""
         if self.format == "drawn" or (self.format == "auto" and not Path(self.root).exists()):
             if self.format != "drawn" and Path(self.root) != Path("data/drawn"):
                 raise InputError(f"{self.root}: there is no such folder.")
             read(self.root, "drawn", self.classes)
+        if self.trainer is not None and self.trainer.state.fn == "fit" and self.given.has_images:
+            self._colours()
 
     def setup(self, stage: str) -> None:
         """Read the dataset; say what was wrong with it and what its class table allows."""
@@ -239,9 +243,11 @@ class SignData(LightningDataModule):
         )
 
     def _colours(self) -> Colours | None:
-        """The light of the training images, measured at the first training with pastes; later ones find it."""
-        paste = self.recipe.paste
-        return None if paste is None or paste.p == 0 or paste.light == 0 else colours_of(self.part("train"))
+        """Light and sharpness of the training images, measured at the first training with pastes; others find them."""
+        if self._seen is None:
+            with waiting("Measuring light and sharpness", len(self.part("train"))) as watched:
+                self._seen = (self.recipe.colours(self.part("train"), watched),)
+        return self._seen[0]
 
     def _cache_bytes(self) -> int | None:
         return None if self.cache_gb is None else int(self.cache_gb * 2**30 / max(1, self.workers))

@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from detaug.commands.waiting import waiting
 from detaug.commands.words import divided, writable
 from detaug.readers.check.check import inspect
 from detaug.readers.propose import propose
 from detaug.readers.read import reading
+from detaug.waiting import waiting
 from detaug.writing import write_whole
 
 

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from detaug.commands.waiting import waiting
 from detaug.commands.words import read_words
 from detaug.readers.convert.convert import FORMATS, convert
 from detaug.readers.convert.folder import writable
+from detaug.waiting import waiting
 
 
 def add(commands: Any, data: argparse.ArgumentParser) -> None:

@@ -6,19 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 from detaug.batches.page import Page, read_page
-from detaug.commands.waiting import waiting
 from detaug.commands.words import add_split, natural, part, read_words, size, whole
 from detaug.draws.balance import Balance
 from detaug.errors import InputError
 from detaug.scenes.exposure import exposure
 from detaug.scenes.ground import ground
+from detaug.waiting import waiting
 
 
 def add(commands: Any, data: argparse.ArgumentParser) -> None:
     """Take up the command."""
     command = commands.add_parser(
         "exposure", parents=[data], help="count how often an epoch shows each class, and from where",
-        description="Visible instances after every cut, overlap and filter, mean of the epochs. No image is read.",
+        description="Visible instances after every cut, overlap and filter, mean of the epochs. Nothing is rendered; "
+        "where the recipe pastes, light and sharpness of the images are measured once and kept.",
     )  # fmt: skip
     add = command.add_argument
     recipe = "a built-in recipe, a recipe file, or a page such as configs/X.yaml"
@@ -31,6 +32,8 @@ def add(commands: Any, data: argparse.ArgumentParser) -> None:
     balance = "show images of rare classes more often; as the page says by default"
     add("--balance", action=argparse.BooleanOptionalAction, help=balance)
     add("--floor", type=_count, metavar="N", help="solve for at least N visible instances of each class in an epoch")
+    unread = "do not read the images: blurred donors then count as well, and a first look is quick"
+    add("--no-pixels", action="store_true", help=unread)
     add("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=run)
 
@@ -43,9 +46,12 @@ def run(args: argparse.Namespace) -> int:
     quiet = args.format == "drawn"
     with waiting("Reading", quiet=quiet):
         catalog = part(read_words(args), args.split)
+    with waiting("Measuring light and sharpness", len(catalog)) as watched:
+        colours = None if args.no_pixels else page.recipe.colours(catalog, watched)
     with waiting("Solving", quiet=balance is None or not balance.solved):
         planned = ground(
-            catalog, page.recipe, canvas, args.seed, balance=balance, rare=page.rare, length=args.length
+            catalog, page.recipe, canvas, args.seed, balance=balance, rare=page.rare, length=args.length,
+            colours=colours,
         )  # fmt: skip
     length = planned.stage.order.length
     with waiting("Planning", args.epochs * length) as watched:

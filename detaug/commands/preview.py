@@ -7,11 +7,11 @@ from typing import Any
 import cv2
 
 from detaug.batches.page import read_page
-from detaug.commands.waiting import waiting
 from detaug.commands.words import LARGEST, add_split, divided, natural, part, size, whole
 from detaug.draws.balance import Balance
 from detaug.readers.read import reading
 from detaug.reports.preview import preview, writable, write_sheet
+from detaug.waiting import waiting
 
 _MOST = 400  # samples on a sheet
 
@@ -49,11 +49,14 @@ def run(args: argparse.Namespace) -> int:
         found = reading(args.root, args.format, args.classes, follow_links=args.follow_links)
         catalog = part(divided(found.catalog, args), args.split)
     canvas = args.size or page.size or (640, 640)
+    with waiting("Measuring light and sharpness", len(catalog)) as watched:
+        colours = page.recipe.colours(catalog, watched)
     title = f"{args.recipe}, {canvas[0]}x{canvas[1]}, seed {args.seed}, epoch {args.epoch}"
     with waiting("Drawing", args.count) as watched:
         sheet = preview(
             catalog, page.recipe, canvas, count=args.count, seed=args.seed, epoch=args.epoch, balance=balance,
             rare=page.rare, plain=args.plain, side=args.side, title=title, watched=watched,
+            colours=colours,
         )  # fmt: skip
     write_sheet(args.out, sheet, args.force)
     operations = ", ".join(page.recipe.operations()) or "no operation"

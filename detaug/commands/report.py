@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from detaug.commands.waiting import waiting
 from detaug.commands.words import writable
 from detaug.errors import InputError
+from detaug.waiting import waiting
 
 
 def add(commands: Any, data: argparse.ArgumentParser) -> None:  # noqa: ARG001 - a run names its dataset itself

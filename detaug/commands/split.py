@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from detaug.commands.waiting import waiting
 from detaug.commands.words import natural, read_words, share, whole, writable
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog, Split
 from detaug.readers.split import fold, groups_by_runs, groups_per_split, with_splits
 from detaug.readers.split_file import split_csv
+from detaug.waiting import waiting
 from detaug.writing import write_whole
 
 _SHARE = 0.15

@@ -12,6 +12,7 @@ from detaug.batches.augmenter import Augmenter, Made
 from detaug.draws.balance import Balance
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
+from detaug.readers.colours import Colours
 from detaug.reports.marks import Origin, Picture
 from detaug.reports.sheet import contact_sheet, default_columns
 from detaug.scenes.recipe import Recipe
@@ -45,6 +46,7 @@ def preview(
     side: int = 480,
     title: str = "",
     watched: Callable[[Sequence[int]], Iterable[int]] = iter,
+    colours: Colours | None = None,
 ) -> Picture:
     """A sheet of the first samples of an epoch, the very ones that training would see.
 
@@ -62,6 +64,7 @@ def preview(
         side: longest side of a sample on the sheet, pixels.
         title: a line at the top.
         watched: what the slots are counted through, such as a progress bar.
+        colours: light and sharpness, as for `Augmenter`.
 
     Returns:
         (H, W, 3) uint8, RGB.
@@ -69,7 +72,7 @@ def preview(
     Raises:
         InputError: the catalog is empty, a name in `rare` is no class, or no image can be decoded.
     """
-    augmenter = Augmenter(catalog, recipe, size, seed, balance=balance, rare=rare, cache_bytes=1 << 30)
+    augmenter = Augmenter(catalog, recipe, size, seed, balance=balance, rare=rare, cache_bytes=1 << 30, colours=colours)
     original = Augmenter(catalog, Recipe(min_visible=0, min_side=0), size, seed, balance=balance)
     made: list[Made] = []
     captions: list[str] = []

@@ -2,6 +2,7 @@
 
 import dataclasses
 import typing
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,7 @@ from detaug.draws.draw import Draw
 from detaug.draws.places import Places
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
+from detaug.readers.colours import Colours, colours_of
 from detaug.scenes.affine import Affine
 from detaug.scenes.colour import Colour
 from detaug.scenes.crop import Crop
@@ -87,6 +89,12 @@ class Recipe:
     def places(self, catalog: Catalog) -> Places:
         """Where pastes may stand, as `paste.placement` says."""
         return Places.of(catalog, learned=self.paste is None or self.paste.placement == "learned")
+
+    def colours(
+        self, catalog: Catalog, watched: Callable[[Iterable[object]], Iterable[object]] = iter
+    ) -> Colours | None:
+        """What planning must know of the pixels: light and sharpness, for pastes alone; see `colours_of`."""
+        return None if self.paste is None or self.paste.p == 0 else colours_of(catalog, watched)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> "Recipe":
