@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detaug.batches.page import read_page
 from detaug.commands.words import part, size
@@ -28,9 +29,9 @@ FEW = 40  # classes that a table names
 class UniformPartners(Order):
     """Partners without regard to the repeat factors, as other pipelines draw them."""
 
-    def partner(self, rng: np.random.Generator) -> int:
-        """Any image."""
-        return int(rng.random() * len(self._ends))
+    def partners(self, chance: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Any images."""
+        return (chance * len(self._ends)).astype(np.int64)
 
 
 def main() -> None:

@@ -40,17 +40,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     asked = parser.parse_args()
     recipe = full(asked)
-    augmenter = Augmenter(part(read(asked.data), "train"), recipe, asked.size, balance=Balance(threshold=0.6))
+    catalog = part(read(asked.data), "train")
+    colours = recipe.colours(catalog)
+    augmenter = Augmenter(catalog, recipe, asked.size, balance=Balance(threshold=0.6), colours=colours)
     draws = [augmenter.draw(k // len(augmenter), k % len(augmenter)) for k in range(asked.scenes)]
-    planned = [augmenter.recipe.plan(draw, augmenter.stage) for draw in draws]
+    planned = list(recipe.plans(draws, augmenter.stage))
     rates, whole = [], []
     for _ in range(asked.rounds):
         begun = time.process_time()
-        for draw in draws:
-            augmenter.recipe.plan(draw, augmenter.stage)
+        for _ in recipe.plans(draws, augmenter.stage):
+            pass
         between = time.process_time()
-        for draw in draws:
-            finish(augmenter.recipe.plan(draw, augmenter.stage), recipe.min_visible, recipe.min_side)
+        for scene in recipe.plans(draws, augmenter.stage):
+            finish(scene, recipe.min_visible, recipe.min_side)
         rates.append(asked.scenes / (between - begun))
         whole.append(asked.scenes / (time.process_time() - between))
     pastes = statistics.mean(len(s.image) - 4 for s in planned)

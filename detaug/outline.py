@@ -80,6 +80,34 @@ def inverse(matrix: Array) -> Array:
     return np.array([[a, b, -a * x - b * y], [c, d, -c * x - d * y], [0, 0, 1.0]])
 
 
+def inverses(matrices: Array) -> Array:
+    """The inverses of K affine matrices (K, 3, 3)."""
+    a, b, x = (matrices[:, 0, k] for k in range(3))
+    c, d, y = (matrices[:, 1, k] for k in range(3))
+    whole = a * d - b * c
+    a, b, c, d = d / whole, -b / whole, -c / whole, a / whole
+    return affine(a, b, -a * x - b * y, c, d, -c * x - d * y)
+
+
+def affine(a: Array, b: Array, x: Array, c: Array, d: Array, y: Array) -> Array:
+    """(K, 3, 3) matrices with the rows a b x, c d y and 0 0 1; each (K,)."""
+    made = np.zeros((len(x), 3, 3))
+    made[:, 0, 0], made[:, 0, 1], made[:, 0, 2] = a, b, x
+    made[:, 1, 0], made[:, 1, 1], made[:, 1, 2] = c, d, y
+    made[:, 2, 2] = 1
+    return made
+
+
+def products(after: Array, before: Array) -> Array:
+    """(K, 3, 3) affine matrices `after` (K, 3, 3) times `before` (K, 3, 3), written out.
+
+    The products of numpy may round differently with the number of matrices; these do not.
+    """
+    made = after[:, :, :1] * before[:, :1] + after[:, :, 1:2] * before[:, 1:2]
+    made[:, :, 2] += after[:, :, 2]
+    return made
+
+
 def hulls(outlines: NDArray[np.integer], boxes: NDArray[np.floating], matrices: Array) -> Array:
     """Tight boxes of transformed outlines.
 
@@ -102,6 +130,6 @@ def hulls(outlines: NDArray[np.integer], boxes: NDArray[np.floating], matrices: 
     low, high = corners.min(2), corners.max(2)
     round_ = outlines == _ELLIPSE
     if round_.any():
-        reach = np.hypot(spread[:, :, 0], spread[:, :, 1])
+        reach = np.sqrt(spread[:, :, 0] * spread[:, :, 0] + spread[:, :, 1] * spread[:, :, 1])
         low, high = np.where(round_[:, None], -reach, low), np.where(round_[:, None], reach, high)
     return np.concatenate([middle + low, middle + high], axis=1)

@@ -119,4 +119,6 @@ def test_the_ledger_is_that_of_the_training(root: Path, capsys: pytest.CaptureFi
     catalog = read(root).split("train")
     colours, title = recipe.colours(catalog), f"{page}, 96x96, seed 0, epoch 0"
     sheet = preview(catalog, recipe, 96, count=6, rare=NAMES, colours=colours, title=title)
-    np.testing.assert_array_equal(cv2.imread(str(root / "sheet.png"))[..., ::-1], sheet)
+    drawn = cv2.imread(str(root / "sheet.png"))
+    assert drawn is not None
+    np.testing.assert_array_equal(drawn[..., ::-1], sheet)

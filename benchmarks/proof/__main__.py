@@ -66,7 +66,13 @@ def _jobs(study: Study, asked: argparse.Namespace) -> list[Job]:
     for unit in _units(study, asked):
         for arm in names:
             own: Settings = tuple(table if s == "{rectangles}" else s for s in study.arms[arm])
-            settings = ("--config", study.config, *own, *_place(study, asked, unit), *(f"--{pair}" for pair in asked.set))
+            settings = (
+                "--config",
+                study.config,
+                *own,
+                *_place(study, asked, unit),
+                *(f"--{pair}" for pair in asked.set),
+            )
             every = ("--trainer.check_val_every_n_epoch", str(asked.epochs))
             jobs.append(Job(arm, unit, asked.epochs, (*settings, *every)))
     return jobs

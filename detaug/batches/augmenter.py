@@ -1,6 +1,6 @@
 """The augmentations as a library: from a catalog and a recipe to samples, without torch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from detaug.draws.balance import Balance
@@ -110,10 +110,19 @@ class Augmenter:
         Raises:
             InputError: an image cannot be decoded and `on_bad_image` is `error`, or its stand-ins cannot be either.
         """
-        replaced: dict[int, int] = {}
+        return next(self.makes([draw]))
+
+    def makes(self, draws: Iterable[Draw]) -> Iterator[Made]:
+        """The samples of several draws, one after the other; planned together, which costs less.
+
+        Raises:
+            InputError: as for `make`.
+        """
+        return map(self._made, self.recipe.plans(draws, self.stage))
+
+    def _made(self, scene: Scene) -> Made:
+        draw, replaced = scene.draw, dict[int, int]()
         while True:
-            stage = replace(self.stage, replaced=replaced) if replaced else self.stage
-            scene = self.recipe.plan(draw, stage)
             try:
                 image = render(scene, self.source)
                 break
@@ -121,6 +130,7 @@ class Augmenter:
                 if self.on_bad_image == "error":
                     raise
                 replaced = self._with_stand_in(draw, replaced, error)
+                scene = self.recipe.plan(draw, replace(self.stage, replaced=replaced))
         visible = finish(scene, self.recipe.min_visible, self.recipe.min_side)
         return Made(Sample(image, visible.boxes, visible.labels), scene, visible, tuple(replaced))
 
@@ -130,7 +140,7 @@ class Augmenter:
         if error.row in replaced or len(broken) > _STAND_INS or len(broken) >= len(self.catalog):
             raise error
         rng = self.stage.streams.of(draw.epoch, draw.slot, f"stand-in/{len(replaced)}")
-        stand_in = self.stage.partner(rng)
+        stand_in = int(self.stage.order.partners(rng.random(1))[0])
         while stand_in in broken:
             stand_in = (stand_in + 1) % len(self.catalog)
         return {row: stand_in if old == error.row else old for row, old in replaced.items()} | {error.row: stand_in}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from detaug.batches.augmenter import Augmenter
+from detaug.batches.augmenter import Augmenter, Made
 from detaug.batches.batch import Batch
 from detaug.draws.draw import Draw
 from detaug.draws.sampler import NOTHING
@@ -18,9 +18,10 @@ from detaug.readers.catalog import Catalog
 from detaug.render.cpu import render
 from detaug.render.source import BrokenImage, Source
 from detaug.sample import Sample
+from detaug.scenes.block import scene_of
 from detaug.scenes.exposure import came
 from detaug.scenes.finish import finish
-from detaug.scenes.scene import fit_matrix, scene_of
+from detaug.scenes.scene import fit_matrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +56,18 @@ class SignDataset(Dataset[Item]):
 
     def __getitem__(self, draw: Draw | int) -> Item:
         """The sample of a draw."""
-        draw = draw if isinstance(draw, Draw) else self.augmenter.draw(0, draw)
-        made = self.augmenter.make(draw)
-        height, width = self.augmenter.catalog.sizes[draw.item].tolist()
+        return self.__getitems__([draw])[0]
+
+    def __getitems__(self, draws: Sequence[Draw | int]) -> list[Item]:
+        """The samples of a batch, planned together."""
+        places = [draw if isinstance(draw, Draw) else self.augmenter.draw(0, draw) for draw in draws]
+        return [self._item(made) for made in self.augmenter.makes(places)]
+
+    def _item(self, made: Made) -> Item:
+        row = made.scene.draw.item
+        height, width = self.augmenter.catalog.sizes[row].tolist()
         origins = came(made.scene)[made.visible.objects]
-        return Item(made.sample, draw.item, (1.0, 1.0, 0.0, 0.0), (height, width), made.broken, origins)
+        return Item(made.sample, row, (1.0, 1.0, 0.0, 0.0), (height, width), made.broken, origins)
 
 
 class WholeImages(Dataset[Item | None]):

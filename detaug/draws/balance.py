@@ -125,11 +125,10 @@ class Order:
         offset = start - first * self._pass_length
         return passes[offset : offset + self.length]
 
-    def partner(self, rng: np.random.Generator) -> int:
-        """An image from the balanced distribution, so that a mosaic does not undo the balance."""
-        return int(
-            np.searchsorted(self._ends, rng.random() * self._ends[-1], side="right").clip(0, len(self._ends) - 1)
-        )
+    def partners(self, chance: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Images from the balanced distribution, so that a mosaic does not undo the balance; one for each number."""
+        found = np.searchsorted(self._ends, chance * self._ends[-1], side="right")
+        return np.asarray(np.minimum(found, len(self._ends) - 1))
 
     def _one_pass(self, number: int) -> NDArray[np.int64]:
         rng = self._streams.of(number, 0, "order")

@@ -1,5 +1,6 @@
 """The index of what may be pasted: rare signs that are whole, large enough and alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,24 +76,44 @@ class Donors:
         chance = lack / lack.sum() if len(lack) else lack
         return cls(rows, image[rows], classes.astype(np.int64), np.cumsum(counts).astype(np.int64), chance)
 
-    def hand(self, draw: Draw, count_range: tuple[int, int], rng: np.random.Generator) -> list[int]:
-        """The donors to try in a scene, as indices into `box`: dealt by the deck, or picked by chance.
+    def most(self, count_range: tuple[int, int]) -> int:
+        """How many donors a scene may be handed."""
+        return count_range[1] if self.deck is None else self.deck.most
+
+    def numbers(self, count_range: tuple[int, int]) -> int:
+        """How many random numbers `hands` needs for a scene."""
+        return 1 + 2 * count_range[1] if self.deck is None else 0
+
+    def hands(
+        self, draws: Sequence[Draw], count_range: tuple[int, int], chance: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """The donors to try in some scenes: dealt by the deck, or picked by chance.
+
+        A donor is picked by its class first, by the class's lack, and then evenly.
 
         Args:
-            draw: the scene's place.
+            draws: the S scenes' places.
             count_range: how many are picked where there is no deck, from low to high.
-            rng: what they are picked with.
+            chance: (S, `numbers`) random numbers.
+
+        Returns:
+            (R,) the scene that each is for, rising, (R,) its place in that scene's hand, (R,) the donor, an index into
+            `box`.
         """
         if self.deck is not None:
-            return self.deck.hand(draw.epoch, draw.slot)
-        count = int(rng.integers(count_range[0], count_range[1] + 1))
-        return [self.pick(rng) for _ in range(count if len(self) else 0)]
-
-    def pick(self, rng: np.random.Generator) -> int:
-        """An index into `box`: first a class, by its lack, then a donor of it; two random numbers are drawn."""
-        kind = min(int(np.searchsorted(np.cumsum(self.chance), rng.random(), side="right")), len(self.classes) - 1)
-        start = int(self.ends[kind - 1]) if kind else 0
-        return start + int(rng.random() * (int(self.ends[kind]) - start))
+            dealt = [self.deck.hand(draw.epoch, draw.slot) for draw in draws]
+            counts = np.array([len(hand) for hand in dealt], np.int64)
+            donors = np.array([donor for hand in dealt for donor in hand], np.int64)
+            owner = np.repeat(np.arange(len(dealt)), counts)
+            return owner, np.arange(len(donors)) - np.repeat(np.cumsum(counts) - counts, counts), donors
+        low, high = count_range
+        counts = low + (chance[:, 0] * (high + 1 - low)).astype(np.int64)
+        owner, rank = np.nonzero(np.arange(high) < (counts if len(self) else 0 * counts)[:, None])
+        which = chance[:, 1:].reshape(-1, high, 2)[owner, rank]
+        kind = np.minimum(np.searchsorted(np.cumsum(self.chance), which[:, 0], side="right"), len(self.classes) - 1)
+        ends = np.concatenate([[0], self.ends])
+        start, stop = ends[kind], ends[kind + 1]
+        return owner, rank, start + (which[:, 1] * (stop - start)).astype(np.int64)
 
 
 def _alone(catalog: Catalog, rows: NDArray[np.int64], images: NDArray[np.int64]) -> NDArray[np.bool_]:

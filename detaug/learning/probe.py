@@ -14,8 +14,8 @@ from detaug.learning.evaluation import EvaluatedModule
 from detaug.learning.scoring import CLEAN, Scored
 from detaug.measures.precision import Metrics
 from detaug.readers.catalog import Catalog
+from detaug.scenes.block import scene_of
 from detaug.scenes.finish import finish
-from detaug.scenes.scene import scene_of
 
 CURVES = (
     "epoch", "train_loss", "clean_loss", "clean_loss_se", "clean_ap", "clean_ap50", "val_loss", "val_loss_se", "val_ap",

@@ -4,16 +4,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detaug.outline import Array, inverse
-from detaug.scenes.operation import Operation, wider_log
-from detaug.scenes.scene import Scene
+from detaug.outline import Array, inverse, products
+from detaug.scenes.block import Block
+from detaug.scenes.operation import BlockOperation, between, between_logs, wider_log
 from detaug.scenes.stage import Stage
 from detaug.scenes.window import KEEP_SIDE, widened
 
 
 @dataclass(frozen=True, kw_only=True)
-class Affine(Operation):
+class Affine(BlockOperation):
     """Turn, scale, shear and shift the scene about its centre.
 
     Attributes:
@@ -32,25 +33,35 @@ class Affine(Operation):
     shift_range: tuple[float, float] = (-0.1, 0.1)
     multiply: float = 1.0
 
-    def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:
-        """The scene carried by one matrix; tiles show more of their image where it would reveal the ground."""
-        drawn = rng.random(6).tolist()
-        factor = self.multiply if self.multiply != 1 and stage.multiplies(scene) else 1.0
-        low, high = wider_log(self.scale_range, factor)
-        scale = low * (high / low) ** drawn[1]
-        degrees = factor * _between(self.degrees_range, drawn[0])
-        shear = factor * _between(self.shear_range, drawn[2]), factor * _between(self.shear_range, drawn[3])
-        shift = _between(self.shift_range, drawn[4]), _between(self.shift_range, drawn[5])
-        if len(scene.label):
-            limit = max(float((stage.catalog.classes.turn[scene.label] - _turned(scene)[scene.layer]).min()), 0.0)
-            degrees = min(max(degrees, -limit), limit)
-            scale = max(scale, _least_scale(scene))
-        matrix = about_centre(scene.size, degrees=degrees, scale=scale, shear=shear, shift=shift)
-        return widened(scene, stage, _reach(matrix, scene.size)).moved(matrix)
+    def numbers(self, block: Block, stage: Stage) -> int:  # noqa: ARG002
+        """Turn, scale, two of shear, two of shift."""
+        return 6
 
+    def plan(self, block: Block, stage: Stage, on: NDArray[np.bool_], chance: Array) -> Block:
+        """Each scene carried by one matrix; tiles show more of their image where it would reveal the ground."""
+        scenes = np.flatnonzero(on)
+        if len(scenes) == 0:
+            return block
+        factor = stage.varied(block, self.multiply).tolist()
+        limit, least = _turning_limit(block, stage).tolist(), _least_scale(block).tolist()
+        matrix, reach = np.zeros((len(block), 3, 3)), np.zeros(len(block))
+        matrix[:] = np.eye(3)
+        for i, drawn in zip(scenes.tolist(), chance[scenes].tolist(), strict=True):
+            one = self._matrix(block.size, drawn, factor[i], limit[i], least[i])
+            matrix[i], reach[i] = one, _reach(one, block.size)
+        block = widened(block, stage, reach)
+        return block.changed(matrix=products(matrix[block.scene], block.matrix))
 
-def _between(value_range: tuple[float, float], chance: float) -> float:
-    return value_range[0] + chance * (value_range[1] - value_range[0])
+    def _matrix(self, size: tuple[int, int], drawn: list[float], factor: float, limit: float, least: float) -> Array:
+        """A scene's canvas matrix from its random numbers, the widening, and the bounds on turn and scale."""
+        degrees = factor * between(self.degrees_range, drawn[0])
+        return about_centre(
+            size,
+            degrees=min(max(degrees, -limit), limit),
+            scale=max(between_logs(wider_log(self.scale_range, factor), drawn[1]), least),
+            shear=(factor * between(self.shear_range, drawn[2]), factor * between(self.shear_range, drawn[3])),
+            shift=(between(self.shift_range, drawn[4]), between(self.shift_range, drawn[5])),
+        )
 
 
 def _reach(matrix: Array, size: tuple[int, int]) -> float:
@@ -62,20 +73,38 @@ def _reach(matrix: Array, size: tuple[int, int]) -> float:
     return float(max(-min(across), -min(down), max(across) - width, max(down) - height, 0.0))
 
 
-def _turned(scene: Scene) -> Array:
+def _turning_limit(block: Block, stage: Stage) -> Array:
+    """(B,) degrees that each scene may be turned either way, by its objects' classes; infinite without objects."""
+    left = stage.catalog.classes.turn[block.label] - _turned(block)[block.layer]
+    limit = np.full(len(block), np.inf)
+    np.minimum.at(limit, block.scene[block.layer], left)
+    return np.asarray(np.maximum(limit, 0.0))
+
+
+def _turned(block: Block) -> Array:
     """(L,) degrees that each layer is turned already, either way; a mirrored one is compared with its mirror image."""
-    a, b, c, d = scene.matrix[:, 0, 0], scene.matrix[:, 0, 1], scene.matrix[:, 1, 0], scene.matrix[:, 1, 1]
-    side = np.sign(a * d - b * c)
-    turned: Array = np.abs(np.degrees(np.arctan2(side * c, side * a)))
+    a, b, c, d = block.matrix[:, 0, 0], block.matrix[:, 0, 1], block.matrix[:, 1, 0], block.matrix[:, 1, 1]
+    turned, side = np.zeros(len(a)), np.sign(a * d - b * c)
+    some = np.flatnonzero((c != 0) | (side * a < 0))
+    pairs = zip((side * c)[some].tolist(), (side * a)[some].tolist(), strict=True)
+    turned[some] = [abs(math.degrees(math.atan2(y, x))) for y, x in pairs]
     return turned
 
 
-def _least_scale(scene: Scene) -> float:
-    """How far the scene may shrink until the smallest sign that is large enough now no longer is; at most 1."""
-    boxes = scene.hulls()
+def _least_scale(block: Block) -> Array:
+    """(B,) how far a scene may shrink: until the smallest sign that is large enough no longer is.
+
+    1 where no sign is large enough, 0 where there is none.
+    """
+    boxes, owner = block.hulls(), block.scene[block.layer]
     sides = (boxes[:, 2:] - boxes[:, :2]).min(1)
-    large = sides[sides >= KEEP_SIDE]
-    return KEEP_SIDE / float(large.min()) if len(large) else 1.0
+    large = sides >= KEEP_SIDE
+    smallest, least = np.full(len(block), np.inf), np.zeros(len(block))
+    np.minimum.at(smallest, owner[large], sides[large])
+    found = np.isfinite(smallest)
+    least[owner] = 1.0
+    least[found] = KEEP_SIDE / smallest[found]
+    return least
 
 
 def about_centre(

@@ -7,20 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detaug.outline import Array
-from detaug.scenes.operation import Operation
-from detaug.scenes.scene import Scene
+from detaug.scenes.block import Block
+from detaug.scenes.operation import BlockOperation, between, between_logs
 from detaug.scenes.stage import Stage
 
 _PIVOT = 128.0
-_UNIT = np.eye(3)
-_LUMAS = np.tile([0.299, 0.587, 0.114], (3, 1))  # ITU-R BT.601
-_MEAN = np.full((3, 3), 1 / 3)
-_CROSS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _LOG_SHARES = np.log(np.maximum(np.arange(256), 1e-9) / 255)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Colour(Operation):
+class Colour(BlockOperation):
     """Brightness, contrast, saturation, hue, white balance and tone.
 
     Attributes:
@@ -43,23 +40,25 @@ class Colour(Operation):
     tone_range: tuple[float, float] = (0.75, 1.35)
     multiply: float = 1.0
 
-    def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:
-        """The scene with its colour matrix and tone curve set."""
-        chance = rng.random(7).tolist()
-        factor = self.multiply if self.multiply != 1 and stage.multiplies(scene) else 1.0
-        matrix = colour_matrix(
-            brightness=_log(self.brightness_range, chance[0]) ** factor,
-            contrast=_log(self.contrast_range, chance[1]) ** factor,
-            saturation=self.saturation_range[0] + chance[2] * (self.saturation_range[1] - self.saturation_range[0]),
-            hue=self.hue_range[0] + chance[3] * (self.hue_range[1] - self.hue_range[0]),
-            white=(_log(self.white_range, chance[4]), _log(self.white_range, chance[5])),
-        )
-        return scene.changed(colour=matrix, curve=tone_curve(_log(self.tone_range, chance[6]) ** factor))
+    def numbers(self, block: Block, stage: Stage) -> int:  # noqa: ARG002
+        """Brightness, contrast, saturation, hue, two of white balance, tone."""
+        return 7
 
-
-def _log(value_range: tuple[float, float], chance: float) -> float:
-    low, high = value_range
-    return float(low * (high / low) ** chance)
+    def plan(self, block: Block, stage: Stage, on: NDArray[np.bool_], chance: Array) -> Block:
+        """The scenes with their colour matrices and tone curves set."""
+        factor = stage.varied(block, self.multiply).tolist()
+        colour, curve = list(block.colour), list(block.curve)
+        for scene in np.flatnonzero(on).tolist():
+            drawn, wide = chance[scene].tolist(), factor[scene]
+            colour[scene] = colour_matrix(
+                brightness=between_logs(self.brightness_range, drawn[0]) ** wide,
+                contrast=between_logs(self.contrast_range, drawn[1]) ** wide,
+                saturation=between(self.saturation_range, drawn[2]),
+                hue=between(self.hue_range, drawn[3]),
+                white=(between_logs(self.white_range, drawn[4]), between_logs(self.white_range, drawn[5])),
+            )
+            curve[scene] = tone_curve(between_logs(self.tone_range, drawn[6]) ** wide)
+        return block.changed(colour=tuple(colour), curve=tuple(curve))
 
 
 def tone_curve(exponent: float) -> NDArray[np.uint8]:
@@ -84,9 +83,14 @@ def colour_matrix(
     Saturation and hue leave greys as they are, so the offset that contrast makes only meets the white balance.
     """
     turn = math.radians(hue)
-    cosine, sine = math.cos(turn), math.sin(turn)
-    turned = cosine * _UNIT + (1 - cosine) * _MEAN + sine * _CROSS
-    linear = turned @ (saturation * _UNIT + (1 - saturation) * _LUMAS)
-    balance = np.array([[white[0]], [1.0], [white[1]]])
-    offset = np.full((3, 1), _PIVOT * (1 - contrast))
-    return np.asarray(balance * np.concatenate([contrast * brightness * linear, offset], axis=1), np.float64)
+    even, cross = (1 - math.cos(turn)) / 3, math.sin(turn) / math.sqrt(3)
+    same, next_, last = math.cos(turn) + even, even - cross, even + cross
+    turned = (same, next_, last), (last, same, next_), (next_, last, same)
+    offset, gain = _PIVOT * (1 - contrast), contrast * brightness
+    grey = [(1 - saturation) * share for share in _LUMA]  # a row of the turn sums to 1, so the grey part stays
+    return np.array(
+        [
+            [*(factor * gain * (saturation * v + g) for v, g in zip(row, grey, strict=True)), factor * offset]
+            for factor, row in zip((white[0], 1.0, white[1]), turned, strict=True)
+        ]
+    )

@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detaug.scenes.operation import Operation, wider_log
-from detaug.scenes.scene import Scene
+from detaug.outline import Array
+from detaug.scenes.block import Block
+from detaug.scenes.operation import BlockOperation
 from detaug.scenes.stage import Stage
 from detaug.scenes.window import Layout, Look, windowed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crop(Operation):
+class Crop(BlockOperation):
     """Fill the canvas with a window of the image; a mosaic is left as it is, since its tiles are windows already.
 
     Attributes:
@@ -27,10 +29,20 @@ class Crop(Operation):
     multiply: float = 1.0
     candidates: int = 4
 
-    def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:
-        """The window, or the scene itself if it shows several images."""
-        if len(scene.image) > 1:
-            return scene
-        factor = self.multiply if self.multiply != 1 and stage.multiplies(scene) else 1.0
-        look = Look(wider_log(self.scale_range, factor), self.focus, self.candidates)
-        return windowed(scene, Layout.whole(scene.size), stage, look, rng)
+    @property
+    def _look(self) -> Look:
+        return Look(self.scale_range, self.focus, self.candidates)
+
+    def numbers(self, block: Block, stage: Stage) -> int:  # noqa: ARG002
+        """What one window needs."""
+        return self._look.numbers(1, 1)
+
+    def plan(self, block: Block, stage: Stage, on: NDArray[np.bool_], chance: Array) -> Block:
+        """The windows; a scene that shows several images stays as it is."""
+        on = on & (block.counts() == 1)
+        if not on.any():
+            return block
+        whole = block.without(~on)
+        wide = stage.varied(whole, self.multiply)[on]
+        layout = Layout.whole(block.size, len(wide))
+        return block.without(on).joined(windowed(whole, layout, stage, self._look, chance[on], wide))

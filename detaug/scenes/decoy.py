@@ -1,43 +1,56 @@
 """Decoys: patches without a sign, so that the traces of pasting alone do not mean a sign."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from detaug.scenes.laid import NO_LABEL, Cut
+from detaug.outline import Array
+from detaug.readers.catalog import spans
+from detaug.scenes.patches import NO_LABEL, Patches
 from detaug.scenes.stage import Stage
 
 _TRIES = 16
+NUMBERS = 1 + 2 * _TRIES
 _MARGIN = 0.3  # distance to every box, as a share of the patch's own sides
 _LARGEST = 0.5  # of the image's sides
+_CHUNK = 1 << 16
 
 
-def background(stage: Stage, like: Cut, search: np.random.Generator) -> Cut | None:
-    """A piece of some training image, away from every box of it, as large as a sign and with its outline.
+def backgrounds(stage: Stage, like: Patches, chance: Array) -> Patches:
+    """Pieces of training images, away from every box of them, as large as signs and with their outlines.
 
     Args:
-        stage: whose images and places are used: the piece stands in rows where signs stand.
-        like: the sign; its sides are made smaller where the image is too small for them.
-        search: 1 + 32 random numbers are drawn.
-
-    Returns:
-        The piece; None where no try was free.
+        stage: whose images and places are used: a piece stands in rows where signs stand.
+        like: the signs; a piece is smaller where its image is too small for it. One for which no try was free is left
+            out.
+        chance: (R, `NUMBERS`) random numbers.
     """
-    row = int(search.random() * len(stage.catalog))
-    chance = search.random((2, _TRIES))
-    if row in stage.replaced:
-        return None
-    whole = stage.catalog.sizes[row][::-1].astype(np.float64)
-    sides = np.array([like.box[2] - like.box[0], like.box[3] - like.box[1]])
-    sides = sides * min(1.0, float((_LARGEST * whole / sides).min()))
-    rows = (chance[0] * len(stage.places)).astype(np.int64)
+    catalog, count = stage.catalog, len(like)
+    image = (chance[:, 0] * len(catalog)).astype(np.int64)
+    tries = chance[:, 1:].reshape(count, 2, _TRIES)
+    whole = catalog.sizes[image][:, ::-1].astype(np.float64)
+    sides = 2 * like.half
+    sides = sides * np.minimum(1.0, (_LARGEST * whole / sides).min(1))[:, None]
+    rows = (tries[:, 0] * len(stage.places)).astype(np.int64)
     # A place learned elsewhere, moved along the row: its height in the picture is what matters.
-    middle = np.stack([chance[1], stage.places.rows[rows, 1]], 1) * whole
-    low, high = middle - sides / 2, middle + sides / 2
-    inside = ((low >= 0) & (high <= whole)).all(1)
-    boxes = stage.catalog.boxes[stage.catalog.objects(row)]
-    margin = _MARGIN * sides
-    meets = ((boxes[:, :2] < (high + margin)[:, None]) & (boxes[:, 2:] > (low - margin)[:, None])).all(2)
-    free = np.flatnonzero(inside & ~meets.any(1))
-    if len(free) == 0:
-        return None
-    (x1, y1), (x2, y2) = low[free[0]].tolist(), high[free[0]].tolist()
-    return Cut(row, (x1, y1, x2, y2), like.outline, NO_LABEL, -1)
+    middle = np.stack([tries[:, 1], stage.places.rows[rows, 1]], 2) * whole[:, None]
+    low, high = middle - sides[:, None] / 2, middle + sides[:, None] / 2
+    free = ((low >= 0) & (high <= whole[:, None])).all(2)
+    boxes = np.diff(catalog.starts)[image]
+    owner, box = np.repeat(np.arange(count), boxes), catalog.boxes[spans(catalog.starts[image], boxes)]
+    for k in range(0, len(owner), _CHUNK):  # so that an image of a million boxes takes little memory
+        own, some = owner[k : k + _CHUNK], box[k : k + _CHUNK, None]
+        margin = (_MARGIN * sides)[own, None]
+        meets = (some[..., :2] < high[own] + margin) & (some[..., 2:] > low[own] - margin)
+        pair, place = np.nonzero(meets[..., 0] & meets[..., 1])
+        free[own[pair], place] = False
+    if stage.replaced:
+        free[[row in stage.replaced for row in image.tolist()]] = False
+    found, first = np.flatnonzero(free.any(1)), free.argmax(1)
+    return replace(
+        like.take(found),
+        image=image[found],
+        box=np.concatenate([low, high], axis=2)[found, first[found]],
+        label=np.full(len(found), NO_LABEL),
+        origin=np.full(len(found), -1),
+    )

@@ -3,10 +3,13 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detaug.errors import InputError
-from detaug.scenes.operation import Operation
-from detaug.scenes.scene import Effect, Scene
+from detaug.outline import Array
+from detaug.scenes.block import Block
+from detaug.scenes.operation import BlockOperation
+from detaug.scenes.scene import Effect
 from detaug.scenes.stage import Stage
 
 WEATHER = ("rain", "fog", "glare", "shadow")
@@ -19,7 +22,7 @@ def _usual() -> dict[str, float]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effects(Operation):
+class Effects(BlockOperation):
     """Weather before the noise, lens and storage after it.
 
     Attributes:
@@ -30,19 +33,23 @@ class Effects(Operation):
     chances: dict[str, float] = field(default_factory=_usual)
 
     def __post_init__(self) -> None:
-        Operation.__post_init__(self)
+        BlockOperation.__post_init__(self)
         for name, chance in self.chances.items():
             if name not in NAMES:
                 raise InputError(f"effects.chances names {name!r}; known are {', '.join(NAMES)}.")
             if not 0 <= chance <= 1:
                 raise InputError(f"effects.chances.{name} is a probability between 0 and 1, not {chance}.")
 
-    def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:  # noqa: ARG002
-        """The scene with the effects that its draw picks, each with a seed of its own."""
-        drawn = rng.random((2, len(NAMES))).tolist()
-        picked = [
-            Effect(name, int(seed * 2**31))
-            for name, chance, seed in zip(NAMES, *drawn, strict=True)
-            if chance < self.chances.get(name, 0)
-        ]
-        return scene.changed(effects=tuple(picked))
+    def numbers(self, block: Block, stage: Stage) -> int:  # noqa: ARG002
+        """Two for each effect."""
+        return 2 * len(NAMES)
+
+    def plan(self, block: Block, stage: Stage, on: NDArray[np.bool_], chance: Array) -> Block:  # noqa: ARG002
+        """The scenes with the effects that their draws pick, each with a seed of its own."""
+        chances = np.array([self.chances.get(name, 0.0) for name in NAMES])
+        scenes, which = np.nonzero((chance[:, : len(NAMES)] < chances) & on[:, None])
+        found: list[list[Effect]] = [[] for _ in block.draws]
+        for scene, effect in zip(scenes.tolist(), which.tolist(), strict=True):
+            found[scene].append(Effect(NAMES[effect], int(chance[scene, len(NAMES) + effect] * 2**31)))
+        every = zip(on.tolist(), found, block.effects, strict=True)
+        return block.changed(effects=tuple(tuple(new) if own else old for own, new, old in every))

@@ -122,8 +122,8 @@ def exposure(
     for epoch in epochs:
         items = stage.order.items(epoch)
         shown = np.zeros_like(total.shown)
-        for slot in watched(range(len(items))):
-            scene = recipe.plan(Draw(epoch, slot, int(items[slot]), mixing), stage)
+        draws = (Draw(epoch, slot, int(items[slot]), mixing) for slot in watched(range(len(items))))
+        for scene in recipe.plans(draws, stage):
             visible = finish(scene, recipe.min_visible, recipe.min_side)
             shown += counted(visible.labels, came(scene)[visible.objects], visible.boxes, len(present))
         total += replace(total, shown=shown, scenes=len(items), epochs=1)

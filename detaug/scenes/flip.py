@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detaug.classes import NEVER
-from detaug.outline import Array, inverse
-from detaug.scenes.operation import Operation
-from detaug.scenes.scene import Role, Scene
+from detaug.outline import Array, inverses, products
+from detaug.scenes.block import Block
+from detaug.scenes.operation import BlockOperation
+from detaug.scenes.scene import Role
 from detaug.scenes.stage import Stage
 
 _TILE = int(Role.TILE)
@@ -16,7 +17,7 @@ _SIDES_SWAPPED = [2, 1, 0, 3]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flip(Operation):
+class Flip(BlockOperation):
     """Mirror each tile in its own region, left for right, and each pasted sign in its own box.
 
     A tile is mirrored only if the region it shows has no object of a class that never mirrors; a pasted sign goes with
@@ -28,45 +29,53 @@ class Flip(Operation):
 
     p: float = 0.5
 
-    def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:
-        """The scene with some layers mirrored."""
+    def numbers(self, block: Block, stage: Stage) -> int:  # noqa: ARG002
+        """One for each layer."""
+        return int(block.counts().max(initial=0))
+
+    def picks(self, first: Array) -> NDArray[np.bool_]:
+        """All scenes: the chance is drawn per layer."""
+        return np.full(len(first), self.p > 0)
+
+    def plan(self, block: Block, stage: Stage, on: NDArray[np.bool_], chance: Array) -> Block:
+        """The scenes with some layers mirrored."""
         mirror = stage.catalog.classes.mirror
-        wanted = allowed(scene, mirror) & (rng.random(len(scene.image)) < self.p)
+        first = np.searchsorted(block.scene, np.arange(len(block)))
+        drawn = chance[block.scene, np.arange(len(block.scene)) - first[block.scene]]
+        wanted = allowed(block, mirror) & (drawn < self.p) & on[block.scene]
         if not wanted.any():
-            return scene
-        matrix, own = scene.matrix.copy(), wanted.copy()
-        turned = wanted & (scene.role == _TILE)
-        for layer in np.flatnonzero((scene.role != _TILE) & wanted[scene.host]):
-            host = scene.host[layer]
+            return block
+        matrix, own = block.matrix.copy(), wanted.copy()
+        turned = wanted & (block.role == _TILE)
+        laid = np.flatnonzero((block.role != _TILE) & wanted[block.host])
+        if len(laid):
+            host = block.host[laid]
             # The host's mirroring turns the donor's picture as well: undo that where it is not wanted.
-            matrix[layer] = mirrored(scene.matrix[host], scene.region[host]) @ inverse(scene.matrix[host])
-            matrix[layer] = matrix[layer] @ scene.matrix[layer]
-            own[layer] = not wanted[layer]
+            back = inverses(block.matrix[host])
+            matrix[laid] = products(
+                products(mirrored(block.matrix[host], block.region[host]), back), block.matrix[laid]
+            )
+            own[laid] = ~wanted[laid]
         layers = np.flatnonzero(own)
-        matrix[layers] = mirrored(matrix[layers], scene.region[layers])
+        matrix[layers] = mirrored(matrix[layers], block.region[layers])
         # Objects outside the region are not seen and may be of a class that never mirrors: they keep their label.
-        trades = wanted[scene.layer] & (mirror[scene.label] != NEVER)
-        return scene.changed(
+        trades = wanted[block.layer] & (mirror[block.label] != NEVER)
+        return block.changed(
             matrix=matrix,
-            label=np.where(trades, mirror[scene.label], scene.label),
-            under=np.where(turned[:, None], scene.under[:, _SIDES_SWAPPED], scene.under),
-            free=np.where(turned[:, None], scene.free[:, _SIDES_SWAPPED], scene.free),
+            label=np.where(trades, mirror[block.label], block.label),
+            under=np.where(turned[:, None], block.under[:, _SIDES_SWAPPED], block.under),
+            free=np.where(turned[:, None], block.free[:, _SIDES_SWAPPED], block.free),
         )
 
-    def happens(self, rng: np.random.Generator) -> bool:  # noqa: ARG002
-        """Always: the chance is drawn per layer."""
-        return self.p > 0
 
-
-def allowed(scene: Scene, mirror: NDArray[np.int32]) -> NDArray[np.bool_]:
+def allowed(block: Block, mirror: NDArray[np.int32]) -> NDArray[np.bool_]:
     """(L,) layers whose region touches no object of a class that never mirrors."""
-    free = np.ones(len(scene.image), bool)
-    objects = np.flatnonzero(mirror[scene.label] == NEVER)
-    if len(objects):
-        layers, box = scene.layer[objects], scene.box[objects]
-        region = scene.region[layers]
-        touched = (box[:, :2] < region[:, 2:]) & (region[:, :2] < box[:, 2:])
-        free[layers[touched[:, 0] & touched[:, 1]]] = False
+    free = np.ones(len(block.image), bool)
+    objects = np.flatnonzero(mirror[block.label] == NEVER)
+    layers, box = block.layer[objects], block.box[objects]
+    region = block.region[layers]
+    touched = (box[:, :2] < region[:, 2:]) & (region[:, :2] < box[:, 2:])
+    free[layers[touched[:, 0] & touched[:, 1]]] = False
     return free
 
 

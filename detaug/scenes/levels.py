@@ -8,9 +8,9 @@ size alone: what a cache holds never changes a pixel.
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detaug.outline import Array
 
@@ -35,7 +35,7 @@ class Level:
 def levels(height: int, width: int, size: tuple[int, int]) -> tuple[Level, ...]:
     """The sizes kept of an image for a canvas, the smaller first; an image little larger than the canvas stays whole.
 
-    The two sizes are 4 k and 6 k pixels wide, so that the edges of `snap` fall on whole pixels in both.
+    The two sizes are 4 k and 6 k pixels wide, so that the places of `grids` fall on whole pixels in both.
 
     >>> levels(800, 1360, (640, 640))
     (Level(height=376, width=640), Level(height=564, width=960))
@@ -49,23 +49,23 @@ def levels(height: int, width: int, size: tuple[int, int]) -> tuple[Level, ...]:
     return Level(4 * rows, 4 * columns), Level(6 * rows, 6 * columns)
 
 
-@lru_cache(maxsize=4096)
-def grid(height: int, width: int, size: tuple[int, int]) -> tuple[float, float]:
-    """Source pixels (x, y) between the places where a region may end so that every level ends on a whole pixel."""
-    kept = levels(height, width, size)
-    if len(kept) == 1:
-        return float(_SNAP), float(_SNAP)
-    return width / (kept[0].width / 4), height / (kept[0].height / 4)
+def grids(sizes: NDArray[np.integer], size: tuple[int, int]) -> Array:
+    """Source pixels between the places where a region may end so that every level ends on a whole pixel.
 
+    Args:
+        sizes: (K, 2) height and width of the images.
+        size: the canvas.
 
-def snapped(value: float, step: float, most: float, up: bool) -> float:
-    """The next grid place at or above (below) a value; the image's own edge `most` counts as one.
+    Returns:
+        (K, 2) along x and y.
 
-    >>> snapped(9.0, 4.0, 11.0, up=True), snapped(9.0, 4.0, 30.0, up=True), snapped(9.0, 4.0, 30.0, up=False)
-    (11.0, 12.0, 8.0)
+    >>> grids(np.array([[800, 1360], [400, 300]]), (320, 320)).round(3).tolist()
+    [[17.0, 17.021], [4.0, 4.0]]
     """
-    places = math.ceil(value / step - 1e-9) if up else math.floor(value / step + 1e-9)
-    return min(max(places * step, 0.0), most)
+    sides = sizes.astype(np.float64)
+    fit = np.minimum(size[0] / sides[:, 0], size[1] / sides[:, 1])[:, None]
+    kept = np.maximum(np.rint(sides * fit / _SNAP), 1)  # as in `levels`
+    return np.where(fit * 1.5 >= 0.95, float(_SNAP), sides / kept)[:, ::-1]
 
 
 def choose(matrix: Array, height: int, width: int, size: tuple[int, int]) -> tuple[int, int]:

@@ -4,12 +4,12 @@ Planned from a small grid of mean colours per image, so no pixel is read. The co
 sign says little about the light on it (leaves are green, the sky is bright), so both steps are damped and bounded.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detaug.outline import Array
 from detaug.readers.colours import CELLS, Colours
 
 BRIGHTNESS = (0.6, 1.6)
@@ -18,9 +18,6 @@ _FLOOR = 8.0  # grey levels added to both sides: what is nearly black has no rel
 _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114  # ITU-R BT.601
 _WHITE = 250.0
 _CHUNK = 4096
-
-Gain = tuple[float, float, float]
-Span = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,55 +47,61 @@ class Light:
         most = np.maximum(_WHITE / np.maximum(np.nan_to_num(colours.brightest, nan=1.0), 1.0), 1.0)
         return cls(sums, mean, most.astype(np.float32))
 
-    def gain(self, donor: int, donor_box: Span, host: int, host_box: Span, strength: float) -> Gain:
-        """The factor on red, green and blue that brings a donor's light towards its host's.
+    def gains(
+        self, donor: NDArray[np.int64], donor_box: Array, host: NDArray[np.int64], host_box: Array, strength: float
+    ) -> Array:
+        """The factors on red, green and blue that bring donors' light towards their hosts'.
 
         Args:
-            donor: row of the image that the patch is cut from.
-            donor_box: where it is cut, x1 y1 x2 y2 as shares of that image.
-            host: row of the image that it is pasted into.
-            host_box: where, likewise.
-            strength: 0 leaves the patch as it is, 1 follows the surroundings wholly.
+            donor: (R,) rows of the images that the patches are cut from.
+            donor_box: (R, 4) where they are cut, x1 y1 x2 y2 as shares of that image.
+            host: (R,) rows of the images that they are pasted into.
+            host_box: (R, 4) where, likewise.
+            strength: 0 leaves the patches as they are, 1 follows the surroundings wholly.
+
+        Returns:
+            (R, 3); ones where the light of either image is not known.
         """
-        theirs, ours = self.mean[donor].tolist(), self.mean[host].tolist()
-        if not (any(theirs) and any(ours)):
-            return 1.0, 1.0, 1.0
+        theirs, ours = self.mean[donor].astype(np.float64), self.mean[host].astype(np.float64)
+        known = np.asarray(theirs.any(1) & ours.any(1))
         near = (self._around(host, host_box, False) + _FLOOR) / (self._around(donor, donor_box, True) + _FLOOR)
         whole = (_luma(ours) + _FLOOR) / (_luma(theirs) + _FLOOR)
         # Half the place, half the picture: a sign before a bright sky is not lit by it, nor is one before a dark hedge.
-        bright = bounded((near * whole) ** (0.5 * strength), *BRIGHTNESS)
-        red, blue = (
-            ((ours[c] + _FLOOR) / (ours[1] + _FLOOR) * (theirs[1] + _FLOOR) / (theirs[c] + _FLOOR)) ** strength
-            for c in (0, 2)
-        )
-        return bright * bounded(red, 1 - TINT, 1 + TINT), bright, bright * bounded(blue, 1 - TINT, 1 + TINT)
+        bright = np.clip(_powers(near * whole, 0.5 * strength), *BRIGHTNESS)
+        ours, theirs = ours + _FLOOR, theirs + _FLOOR
+        tint = [ours[:, c] / ours[:, 1] * theirs[:, 1] / theirs[:, c] for c in (0, 2)]
+        red, blue = (np.clip(_powers(t, strength), 1 - TINT, 1 + TINT) for t in tint)
+        return np.where(known[:, None], np.stack([bright * red, bright, bright * blue], axis=1), 1.0)
 
-    def _around(self, row: int, box: Span, hollow: bool) -> float:
-        """Mean luma of the cells near a box; with `hollow` those that the box fills are left out."""
-        x1, y1, x2, y2 = (bounded(v, 0.0, 1.0) * CELLS for v in box)
-        left, top = max(int(x1 - 0.5), 0), max(int(y1 - 0.5), 0)
-        right, bottom = min(math.ceil(x2 + 0.5), CELLS), min(math.ceil(y2 + 0.5), CELLS)
-        total, count = self._sum(row, left, top, right, bottom), (right - left) * (bottom - top)
+    def _around(self, row: NDArray[np.int64], box: Array, hollow: bool) -> Array:
+        """(R,) mean luma of the cells near boxes; with `hollow` those that a box fills are left out."""
+        cells = np.clip(box, 0.0, 1.0) * CELLS
+        low = np.maximum(np.floor(cells[:, :2] - 0.5), 0).astype(np.int64)
+        high = np.minimum(np.ceil(cells[:, 2:] + 0.5), CELLS).astype(np.int64)
+        total, count = self._sum(row, low, high), (high - low)[:, 0] * (high - low)[:, 1]
         if hollow:
-            a, b, c, d = round(x1), round(y1), round(x2), round(y2)  # cells filled by more than half along each axis
-            filled = max(c - a, 0) * max(d - b, 0)
-            if 0 < filled < count:
-                total, count = total - self._sum(row, a, b, c, d), count - filled
+            filled = np.rint(cells).astype(np.int64)  # cells filled by more than half along each axis
+            sides = np.maximum(filled[:, 2:] - filled[:, :2], 0)
+            inner = sides[:, 0] * sides[:, 1]
+            some = (inner > 0) & (inner < count)
+            total = np.where(some, total - self._sum(row, filled[:, :2], filled[:, 2:]), total)
+            count = np.where(some, count - inner, count)
         return total / count
 
-    def _sum(self, row: int, left: int, top: int, right: int, bottom: int) -> int:
-        at = self.sums.item
-        return at(row, bottom, right) - at(row, top, right) - at(row, bottom, left) + at(row, top, left)
+    def _sum(self, row: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
+        (left, top), (right, bottom), sums = low.T, high.T, self.sums
+        places = (bottom, right), (top, right), (bottom, left), (top, left)
+        whole, above, before, twice = (sums[row, y, x].astype(np.int64) for y, x in places)
+        inside: NDArray[np.int64] = whole - above - before + twice
+        return inside
 
 
-def _luma(rgb: list[float]) -> float:
-    return _RED * rgb[0] + _GREEN * rgb[1] + _BLUE * rgb[2]
+def _powers(values: Array, exponent: float) -> Array:
+    """Powers by Python: numpy's may round differently with the length of the array."""
+    return np.array([v**exponent for v in values.tolist()])
 
 
-def bounded(value: float, low: float, high: float) -> float:
-    """A value kept within low and high.
-
-    >>> bounded(2.0, 0.6, 1.6)
-    1.6
-    """
-    return min(max(value, low), high)
+def _luma(rgb: Array) -> Array:
+    """(R,) of (R, 3)."""
+    luma: Array = _RED * rgb[:, 0] + _GREEN * rgb[:, 1] + _BLUE * rgb[:, 2]
+    return luma

@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detaug.errors import InputError
-from detaug.scenes.operation import Operation, within
-from detaug.scenes.scene import Scene, joined
+from detaug.outline import Array
+from detaug.scenes.block import Block
+from detaug.scenes.operation import BlockOperation, between
 from detaug.scenes.stage import Stage
 from detaug.scenes.window import Layout, Look, windowed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mixup(Operation):
+class Mixup(BlockOperation):
     """Blend a window of a partner image over the whole scene; both keep their boxes.
 
     Attributes:
@@ -32,15 +34,28 @@ class Mixup(Operation):
     candidates: int = 4
 
     def __post_init__(self) -> None:
-        Operation.__post_init__(self)
+        BlockOperation.__post_init__(self)
         if self.opacity_range[0] < 0.4 or self.opacity_range[1] > 0.6:
             raise InputError(f"mixup.opacity_range stays within 0.4 and 0.6, not {self.opacity_range}.")
 
-    def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:
-        """The scene with one more opacity group on top."""
-        opacity = within(self.opacity_range, rng)
-        look = Look(self.scale_range, self.focus, self.candidates)
-        partner = stage.base(stage.partner(rng), scene.draw)
-        partner = windowed(partner, Layout.whole(scene.size), stage, look, rng)
-        partner = partner.changed(group=np.full(1, len(scene.opacity), np.uint8))
-        return joined([scene, partner]).changed(opacity=(*scene.opacity, opacity))
+    @property
+    def _look(self) -> Look:
+        return Look(self.scale_range, self.focus, self.candidates)
+
+    def numbers(self, block: Block, stage: Stage) -> int:  # noqa: ARG002
+        """The opacity, the partner, and what one window needs."""
+        return 2 + self._look.numbers(1, 1)
+
+    def plan(self, block: Block, stage: Stage, on: NDArray[np.bool_], chance: Array) -> Block:
+        """The scenes with one more opacity group on top."""
+        scenes = np.flatnonzero(on)
+        if len(scenes) == 0:
+            return block
+        opacity = list(block.opacity)
+        group = np.array([len(opacity[scene]) for scene in scenes], np.uint8)
+        for scene, share in zip(scenes.tolist(), chance[scenes, 0].tolist(), strict=True):
+            opacity[scene] = (*opacity[scene], between(self.opacity_range, share))
+        partner = stage.bases(stage.order.partners(chance[scenes, 1]), scenes, block.draws)
+        layout = Layout.whole(block.size, len(scenes))
+        partner = windowed(partner, layout, stage, self._look, chance[scenes, 2:])
+        return block.joined(partner.changed(group=group)).changed(opacity=tuple(opacity))

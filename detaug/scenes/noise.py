@@ -6,10 +6,13 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detaug.errors import InputError
-from detaug.scenes.operation import Operation
-from detaug.scenes.scene import Noise, Scene
+from detaug.outline import Array
+from detaug.scenes.block import Block
+from detaug.scenes.operation import BlockOperation, between
+from detaug.scenes.scene import Noise
 from detaug.scenes.stage import Stage
 
 SIGMA_STEP = 1.0  # the renderer keeps one pool per strength, so strengths come in steps
@@ -19,7 +22,7 @@ _HALF = 127.5  # grey levels; diffusion counts from -1 to 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class GaussianNoise(Operation):
+class GaussianNoise(BlockOperation):
     """Independent Gaussian noise on every pixel and channel.
 
     Attributes:
@@ -36,7 +39,7 @@ class GaussianNoise(Operation):
     t_range: tuple[int, int] = (0, 100)
 
     def __post_init__(self) -> None:
-        Operation.__post_init__(self)
+        BlockOperation.__post_init__(self)
         if self.sigma_range[0] < 0 or self.sigma_range[1] > _MOST:
             raise InputError(f"noise.sigma_range lies between 0 and {_MOST:.0f} grey levels, not {self.sigma_range}.")
         if self.schedule is None:
@@ -50,18 +53,27 @@ class GaussianNoise(Operation):
                 f"{_MOST:.0f} grey levels, not {self.t_range}."
             )
 
-    def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:  # noqa: ARG002
-        """The scene with its noise field set."""
-        strength, y, x, flip_y, flip_x = rng.random(5).tolist()
+    def numbers(self, block: Block, stage: Stage) -> int:  # noqa: ARG002
+        """Strength, two of place, two of turning over."""
+        return 5
+
+    def plan(self, block: Block, stage: Stage, on: NDArray[np.bool_], chance: Array) -> Block:  # noqa: ARG002
+        """The scenes with their noise fields set."""
+        noise = list(block.noise)
+        for scene in np.flatnonzero(on).tolist():
+            strength, y, x, flip_y, flip_x = chance[scene].tolist()
+            sigma, keep = self._strength(strength)
+            noise[scene] = Noise(sigma, y, x, flip_y < 0.5, flip_x < 0.5, keep)
+        return block.changed(noise=tuple(noise))
+
+    def _strength(self, chance: float) -> tuple[float, float]:
+        """Sigma in grey levels, and the factor on the picture's distance to mid grey."""
         if self.schedule is None:
-            low, high = self.sigma_range
-            sigma = _stepped(low + strength * (high - low))
-            return scene.changed(noise=Noise(sigma, y, x, flip_y < 0.5, flip_x < 0.5))
+            return _stepped(between(self.sigma_range, chance)), 1.0
         first, last = self.t_range
-        t = min(first + int(strength * (last - first + 1)), last)
+        t = min(first + int(chance * (last - first + 1)), last)
         sigma = _stepped(_HALF * math.sqrt(1 - kept(self.schedule, t)))
-        keep = math.sqrt(1 - (sigma / _HALF) ** 2)  # of the stepped strength, so that the two squares sum to 1
-        return scene.changed(noise=Noise(sigma, y, x, flip_y < 0.5, flip_x < 0.5, keep))
+        return sigma, math.sqrt(1 - (sigma / _HALF) ** 2)  # of the stepped strength, so that the two squares sum to 1
 
 
 def _stepped(sigma: float) -> float:

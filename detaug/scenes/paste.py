@@ -1,30 +1,30 @@
 """Rare signs cut out and pasted into other scenes (Ghiasi et al., "Simple Copy-Paste", 2021), by boxes alone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detaug.errors import InputError
-from detaug.scenes.decoy import background
-from detaug.scenes.edge import edge, usual_edges
-from detaug.scenes.laid import NO_LABEL, Cut, Laid, with_laid
-from detaug.scenes.light import BRIGHTNESS, Gain, bounded
-from detaug.scenes.operation import Operation
-from detaug.scenes.placement import Hosts, Placed, Span, Wanted, placed
-from detaug.scenes.scene import Blend, Scene
-from detaug.scenes.shape import Shape, carried, reach, shaped
+from detaug.outline import Array
+from detaug.scenes.block import Block
+from detaug.scenes.decoy import NUMBERS as BACKGROUND
+from detaug.scenes.decoy import backgrounds
+from detaug.scenes.edge import edges, usual_edges
+from detaug.scenes.light import BRIGHTNESS
+from detaug.scenes.operation import BlockOperation, between
+from detaug.scenes.patches import NO_LABEL, Laid, Patches, both, carried, reaches, shaped, with_laid
+from detaug.scenes.placement import NUMBERS, Hosts, Placed, Wanted, placed
+from detaug.scenes.scene import Blend
 from detaug.scenes.stage import Stage
 from detaug.scenes.window import KEEP_SIDE
 
 _TIMES, _TURN, _SHEAR_X, _SHEAR_Y, _GAIN, _EDGE, _SOFT, _POLE, _CHANCES = range(9)
 
-Chances = list[float]  # one random number for each of the names above
-
 
 @dataclass(frozen=True, kw_only=True)
-class Paste(Operation):
+class Paste(BlockOperation):
     """Paste signs of rare classes, cut out along their outline, where signs stand and as large as they are there.
 
     Attributes:
@@ -67,7 +67,7 @@ class Paste(Operation):
     decoy: float = 0.25
 
     def __post_init__(self) -> None:
-        Operation.__post_init__(self)
+        BlockOperation.__post_init__(self)
         for name, weight in self.blend.items():
             if name.upper() not in Blend.__members__:
                 known = ", ".join(b.name.lower() for b in Blend)
@@ -84,122 +84,103 @@ class Paste(Operation):
         if not 0 < self.shrink <= self.enlarge:
             raise InputError(f"paste.shrink is above 0 and at most paste.enlarge ({self.enlarge}), not {self.shrink}.")
 
-    def apply(self, scene: Scene, stage: Stage, rng: np.random.Generator) -> Scene:
-        """The scene with up to `count` more signs, then decoys; those for which no place is free are left out."""
-        cuts = [_donor(stage, donor) for donor in stage.donors.hand(scene.draw, self.count_range, rng)]
-        if not cuts:
-            return scene
-        chances = rng.random((len(cuts), _CHANCES)).tolist()
-        signs = [(c, chance) for c, chance in zip(cuts, chances, strict=True) if c.image not in stage.replaced]
-        decoys = self._decoys(cuts, scene, stage)
-        hosts = Hosts.of(scene, stage, self.overlap)
-        laid, taken = self._laid(signs, hosts, [], scene, stage, stage.search(scene.draw, "paste"))
-        more, _ = self._laid(decoys, hosts, taken, scene, stage, stage.search(scene.draw, "paste/decoy"))
-        return with_laid(scene, laid + more)
+    def numbers(self, block: Block, stage: Stage) -> int:  # noqa: ARG002
+        """How many signs, then for each which one and how it is laid."""
+        return stage.donors.numbers(self.count_range) + _CHANCES * stage.donors.most(self.count_range)
 
-    def _decoys(self, cuts: Sequence[Cut], scene: Scene, stage: Stage) -> list[tuple[Cut, Chances]]:
+    def plan(self, block: Block, stage: Stage, on: NDArray[np.bool_], chance: Array) -> Block:
+        """The scenes with up to `count` more signs, then decoys; those for which no place is free are left out."""
+        signs = self._signs(block, stage, np.flatnonzero(on), chance)
+        if len(signs) == 0:
+            return block
+        decoys = self._decoys(signs, block, stage)
+        if stage.replaced:
+            signs = signs.take(np.array([row not in stage.replaced for row in signs.image.tolist()], bool))
+        hosts = Hosts.of(block, stage, self.overlap)
+        signs, lie, taken = self._laid(signs, hosts, (), block, stage)
+        decoys, lie_too, _ = self._laid(decoys, hosts, taken, block, stage)
+        return with_laid(block, both(signs, decoys), both(lie, lie_too))
+
+    def _signs(self, block: Block, stage: Stage, scenes: NDArray[np.int64], chance: Array) -> Patches:
+        """The donors of some scenes; a donor is whole, so its mask is its class's."""
+        catalog, donors = stage.catalog, stage.donors
+        first = donors.numbers(self.count_range)
+        owner, rank, found = donors.hands([block.draws[s] for s in scenes], self.count_range, chance[scenes, :first])
+        box = donors.box[found]
+        label = catalog.labels[box].astype(np.int64)
+        return Patches(
+            scene=scenes[owner],
+            image=donors.image[found],
+            box=catalog.boxes[box].astype(np.float64),
+            outline=catalog.classes.outline[label].astype(np.uint8),
+            label=label,
+            origin=box,
+            chance=chance[scenes, first:].reshape(len(scenes), donors.most(self.count_range), _CHANCES)[owner, rank],
+        )
+
+    def _decoys(self, signs: Patches, block: Block, stage: Stage) -> Patches:
         """Backgrounds of the shapes and sizes of these signs, from random numbers of their own."""
-        if self.decoy == 0:
-            return []
-        rng = stage.streams.of(scene.draw.epoch, scene.draw.slot, "paste/decoy")
-        search = stage.search(scene.draw, "paste/background")
-        found = []
-        for like in cuts:
-            wanted, *chance = rng.random(1 + _CHANCES).tolist()
-            cut = background(stage, like, search) if wanted < self.decoy else None
-            if cut is not None:
-                found.append((cut, chance))
-        return found
+        chance = stage.chances(block.draws, signs.scene, "paste/decoy", 1 + _CHANCES)
+        wanted = np.flatnonzero(chance[:, 0] < self.decoy)
+        like = replace(signs.take(wanted), chance=chance[wanted, 1:])
+        return backgrounds(stage, like, stage.chances(block.draws, like.scene, "paste/background", BACKGROUND))
 
     def _laid(
-        self,
-        patches: Sequence[tuple[Cut, Chances]],
-        hosts: Hosts,
-        taken: list[Span],
-        scene: Scene,
-        stage: Stage,
-        search: np.random.Generator,
-    ) -> tuple[list[Laid], list[Span]]:
-        """Those patches, all signs or all decoys, that found a place, and what is then taken."""
-        if not patches:
-            return [], taken
-        shapes = [self._shape(cut, chance, stage) for cut, chance in patches]
-        half = np.array([((c.box[2] - c.box[0]) / 2, (c.box[3] - c.box[1]) / 2) for c, _ in patches])
+        self, patches: Patches, hosts: Hosts, taken: tuple[Array, ...], block: Block, stage: Stage
+    ) -> tuple[Patches, Laid, tuple[Array, ...]]:
+        """Those patches, all signs or all decoys, that found a place, how they lie, and what is then taken."""
+        signs = bool((patches.label != NO_LABEL).any())
         low, high = self.scale_range
-        sign = patches[0][0].label != NO_LABEL
+        chance, half = patches.chance, patches.half
+        shape = self._shapes(patches, stage)
         wanted = Wanted(
+            scene=patches.scene,
             half=half,
-            reach=np.array([reach(shape, *own) for shape, own in zip(shapes, half.tolist(), strict=True)]),
-            times=np.array([low * (high / low) ** chance[_TIMES] for _, chance in patches]),
-            least=np.maximum(self.shrink, KEEP_SIDE / (2 * half.min(1))),
+            reach=reaches(shape, half),
+            times=np.array([low * (high / low) ** c for c in chance[:, _TIMES].tolist()]),
+            least=np.maximum(self.shrink, KEEP_SIDE / (2 * half.min(1, initial=np.inf))),
+            pole=chance[:, _POLE] < self.pole,
             most=self.enlarge,
-            overlap=self.overlap if sign else 0.0,
-            margin=0.0 if sign else 0.1,
+            overlap=self.overlap if signs else 0.0,
+            margin=0.0 if signs else 0.1,
             leave=self.leave,
-            pole=np.array([chance[_POLE] < self.pole for _, chance in patches]),
         )
-        laid = []
-        for (cut, chance), shape, place in zip(
-            patches, shapes, placed(wanted, hosts, stage.places, taken, search), strict=True
-        ):
-            if place is not None:
-                taken = [*taken, place.box]
-                laid.append(self._lay(cut, chance, shape, place, hosts, scene, stage))
-        return laid, taken
+        name = "paste/place" if signs else "paste/decoy/place"
+        place = placed(wanted, hosts, stage.places, taken, stage.chances(block.draws, patches.scene, name, NUMBERS))
+        patches, shape = patches.take(place.rows), shape[place.rows]
+        return patches, self._lie(patches, shape, place, hosts, block, stage), place.taken
 
-    def _shape(self, cut: Cut, chance: Chances, stage: Stage) -> Shape:
-        """Its own turn, within its class's limit, and shear."""
-        limit = float(stage.catalog.classes.turn[cut.label]) if cut.label != NO_LABEL else 180.0
-        return shaped(
-            bounded(_between(self.turn_range, chance[_TURN]), -limit, limit),
-            _between(self.shear_range, chance[_SHEAR_X]),
-            _between(self.shear_range, chance[_SHEAR_Y]),
-        )
+    def _shapes(self, patches: Patches, stage: Stage) -> Array:
+        """(R, 2, 2) each patch's own turn, within its class's limit, and shear."""
+        chance, classes = patches.chance, stage.catalog.classes
+        limit = np.where(patches.label == NO_LABEL, 180.0, classes.turn[patches.label])
+        turn = between(self.turn_range, chance[:, _TURN])
+        return shaped(np.clip(turn, -limit, limit), between(self.shear_range, chance[:, [_SHEAR_X, _SHEAR_Y]]))
 
-    def _lay(
-        self, cut: Cut, chance: Chances, shape: Shape, place: Placed, hosts: Hosts, scene: Scene, stage: Stage
-    ) -> Laid:
-        """The patch in its place, with its edge and light."""
-        x1, y1, x2, y2 = cut.box
-        side = min(x2 - x1, y2 - y1) * place.ratio * float(hosts.scale[place.host])
-        blend, soft = edge(self.blend, chance[_EDGE], chance[_SOFT], self.feather_range, self.sigma_range, side)
+    def _lie(self, patches: Patches, shape: Array, place: Placed, hosts: Hosts, block: Block, stage: Stage) -> Laid:
+        """The patches in their places, with their edges and light."""
+        middle = (patches.box[:, :2] + patches.box[:, 2:]) / 2
+        side = 2 * patches.half.min(1, initial=np.inf) * place.ratio * hosts.scale[place.host]
+        chance = patches.chance
+        blend, soft = edges(self.blend, chance[:, [_EDGE, _SOFT]], self.feather_range, self.sigma_range, side)
         return Laid(
-            cut=cut,
-            host=int(hosts.layer[place.host]),
-            matrix=carried(hosts.matrix[place.host], place, shape, ((x1 + x2) / 2, (y1 + y2) / 2)),
-            gain=self._gain(cut, _between(self.gain_range, chance[_GAIN]), place, hosts, scene, stage),
+            host=hosts.layer[place.host],
+            matrix=carried(hosts.matrix[place.host], place.centre, place.ratio, shape, middle),
+            gain=self._gains(patches, place, hosts, block, stage),
             blend=blend,
             soft=soft,
         )
 
-    def _gain(self, cut: Cut, own: float, place: Placed, hosts: Hosts, scene: Scene, stage: Stage) -> Gain:
-        """The factor on each channel: the host's light, times the patch's own brightness."""
-        red = green = blue = 1.0
+    def _gains(self, patches: Patches, place: Placed, hosts: Hosts, block: Block, stage: Stage) -> Array:
+        """(R, 3) the factor on each channel: the host's light, times the patch's own brightness."""
+        own, gain = between(self.gain_range, patches.chance[:, _GAIN]), np.ones((len(patches), 3))
         if stage.light is not None and self.light > 0:
-            high, wide = stage.catalog.sizes[cut.image].tolist()
-            across, down = hosts.sides[place.host].tolist()
-            x1, y1, x2, y2 = cut.box
-            a, b = place.ratio * (x2 - x1) / 2, place.ratio * (y2 - y1) / 2
-            red, green, blue = stage.light.gain(
-                cut.image,
-                (x1 / wide, y1 / high, x2 / wide, y2 / high),
-                int(scene.image[hosts.layer[place.host]]),
-                ((place.x - a) / across, (place.y - b) / down, (place.x + a) / across, (place.y + b) / down),
-                self.light,
-            )
-            if cut.origin >= 0:
-                own = min(own, float(stage.light.most[cut.origin]) / green)
-        bright = bounded(green * own, *BRIGHTNESS)
-        return bright * red / green, bright, bright * blue / green
-
-
-def _donor(stage: Stage, donor: int) -> Cut:
-    """What is cut out for a donor; it is whole, so its mask is its class's."""
-    row = int(stage.donors.box[donor])
-    label = int(stage.catalog.labels[row])
-    x1, y1, x2, y2 = stage.catalog.boxes[row].tolist()
-    return Cut(int(stage.donors.image[donor]), (x1, y1, x2, y2), int(stage.catalog.classes.outline[label]), label, row)
-
-
-def _between(span: tuple[float, float], chance: float) -> float:
-    return span[0] + (span[1] - span[0]) * chance
+            wide = np.tile(stage.catalog.sizes[patches.image][:, ::-1], 2)
+            half = place.ratio[:, None] * patches.half
+            there = np.concatenate([place.centre - half, place.centre + half], 1) / np.tile(hosts.sides[place.host], 2)
+            host = block.image[hosts.layer[place.host]]
+            gain = stage.light.gains(patches.image, patches.box / wide, host, there, self.light)
+            most = np.where(patches.origin < 0, np.inf, stage.light.most[patches.origin])
+            own = np.minimum(own, most / gain[:, 1])
+        bright = np.clip(gain[:, 1] * own, *BRIGHTNESS)
+        return bright[:, None] * gain / gain[:, 1:2]

@@ -1,5 +1,6 @@
-"""Where patches may stand: K places for each at once in the host images' own coordinates, and the first that fits."""
+"""Where patches may stand: K places for each in the host images' own coordinates, and the first that fits."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,198 +8,273 @@ from numpy.typing import NDArray
 
 from detaug.draws.places import Places
 from detaug.outline import Array
+from detaug.readers.catalog import spans
+from detaug.scenes.block import Block
 from detaug.scenes.finish import CORNERS_AREA
-from detaug.scenes.scene import Role, Scene
+from detaug.scenes.scene import Role
 from detaug.scenes.stage import Stage
 
 TRIES = 48
+NUMBERS = 6 * TRIES
 _POLES = 4  # of them are tried first where a patch is to share a pole
 _SHIFT_X, _SHIFT_Y = 0.16, 0.08  # whole width of the jitter, as a share of the picture
 _RESIZE = 0.3  # whole width of the jitter of a template's size
 _ROUNDING = 1e-9  # canvas pixels that touching boxes may share by rounding
 _FILLED = np.array([CORNERS_AREA[k] / 4 for k in sorted(CORNERS_AREA)])  # an outline's share of its box
-
-Span = tuple[float, float, float, float]
+_PAIRS = 1 << 18  # of places and boxes that are looked at together
+_TILE = int(Role.TILE)
+_NOWHERE = np.array([np.inf, np.inf, -np.inf, -np.inf])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hosts:
-    """The tiles of a scene as places to paste on, and what is already taken; n tiles, T taken boxes.
+    """The tiles of B scenes as places to paste on, and what is already taken; n tiles, T taken boxes.
 
     Attributes:
         size: canvas height and width.
-        layer: (n,) index of each tile in the scene.
+        layer: (n,) index of each tile in the block.
+        first: (B + 1,) where each scene's tiles begin in `layer`.
         matrix: (n, 3, 3) host pixels to canvas pixels.
         region: (n, 4) host pixels that are shown.
         sides: (n, 2) width and height of the whole host image.
         scale: (n,) canvas pixels per host pixel.
-        signs: (S, 5) box in host pixels of each object of a tile, and the tile's place in `layer`.
+        signs: (S, 4) box in host pixels of each object of a tile.
+        place: (S,) the tile's place in `layer`.
+        first_sign: (B + 1,) where each scene's begin in `signs`.
         taken: (T, 4) canvas boxes of what must stay visible.
+        first_taken: (B + 1,) where each scene's begin in `taken`.
         room: (T,) canvas pixels of each that may be covered.
     """
 
     size: tuple[int, int]
     layer: NDArray[np.int64]
+    first: NDArray[np.int64]
     matrix: Array
     region: Array
     sides: Array
     scale: Array
     signs: Array
+    place: NDArray[np.int64]
+    first_sign: NDArray[np.int64]
     taken: Array
+    first_taken: NDArray[np.int64]
     room: Array
 
     @classmethod
-    def of(cls, scene: Scene, stage: Stage, overlap: float) -> "Hosts":
-        """The tiles of a scene and its objects, of each of which a share `overlap` may be covered."""
-        layer = np.flatnonzero(scene.role == Role.TILE)
-        matrix = scene.matrix[layer]
+    def of(cls, block: Block, stage: Stage, overlap: float) -> "Hosts":
+        """The tiles of the scenes and their objects, of each of which a share `overlap` may be covered."""
+        layer, every = np.flatnonzero(block.role == _TILE), np.arange(len(block) + 1)
+        owner = block.scene[block.layer]
         # The boxes of the objects' boxes: what they take at most where a tile is turned.
-        carried = scene.matrix[scene.layer]
-        middle = 0.5 * (scene.box[:, :2] + scene.box[:, 2:])
-        middle = np.einsum("nij,nj->ni", carried[:, :2, :2], middle) + carried[:, :2, 2]
-        half = 0.5 * (scene.box[:, 2:] - scene.box[:, :2])
-        spread = np.einsum("nij,nj->ni", np.abs(carried[:, :2, :2]), half)
-        scale = np.abs(carried[:, 0, 0] * carried[:, 1, 1] - carried[:, 0, 1] * carried[:, 1, 0])
-        place = np.searchsorted(layer, scene.layer)
-        owned = scene.role[scene.layer] == Role.TILE
+        objects = block.matrix[block.layer]
+        middle = _carried(objects, 0.5 * (block.box[:, :2] + block.box[:, 2:]))
+        half = 0.5 * (block.box[:, 2:] - block.box[:, :2])
+        spread = _spread(objects, half)
+        area = np.abs(objects[:, 0, 0] * objects[:, 1, 1] - objects[:, 0, 1] * objects[:, 1, 0])
+        owned = np.flatnonzero(block.role[block.layer] == _TILE)
+        matrix = block.matrix[layer]
         return cls(
-            scene.size,
-            layer,
-            matrix,
-            scene.region[layer],
-            stage.catalog.sizes[scene.image[layer]][:, ::-1].astype(np.float64),
-            np.sqrt(np.abs(matrix[:, 0, 0] * matrix[:, 1, 1] - matrix[:, 0, 1] * matrix[:, 1, 0])),
-            np.column_stack([scene.box, place])[owned],
-            np.concatenate([middle - spread, middle + spread], 1),
-            4 * overlap * scale * half[:, 0] * half[:, 1] * _FILLED[scene.shape],
+            size=block.size,
+            layer=layer,
+            first=np.searchsorted(block.scene[layer], every),
+            matrix=matrix,
+            region=block.region[layer],
+            sides=stage.catalog.sizes[block.image[layer]][:, ::-1].astype(np.float64),
+            scale=np.sqrt(np.abs(matrix[:, 0, 0] * matrix[:, 1, 1] - matrix[:, 0, 1] * matrix[:, 1, 0])),
+            signs=block.box[owned],
+            place=np.searchsorted(layer, block.layer[owned]),
+            first_sign=np.searchsorted(owner[owned], every),
+            taken=np.concatenate([middle - spread, middle + spread], 1),
+            first_taken=np.searchsorted(owner, every),
+            room=4 * overlap * area * half[:, 0] * half[:, 1] * _FILLED[block.shape],
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wanted:
-    """P patches to be placed, and within which limits.
+    """R patches to be placed, and within which limits.
 
     Attributes:
-        half: (P, 2) half their width and height in donor pixels.
-        reach: (P, 2) the same once they are turned and sheared.
-        times: (P,) factor on the size of the places.
-        least: (P,) canvas pixels per donor pixel at least.
+        scene: (R,) the scene that each is for, rising; those of a scene are placed one after the other.
+        half: (R, 2) half their width and height in donor pixels.
+        reach: (R, 2) the same once they are turned and sheared.
+        times: (R,) factor on the size of the places.
+        least: (R,) canvas pixels per donor pixel at least.
+        pole: (R,) bool, whether a place above or below a sign is tried first.
         most: canvas pixels per donor pixel at most.
         overlap: share of themselves that may lie over what is taken.
         margin: distance to what is taken, as a share of their own size.
         leave: share of their width or height that may lie outside the canvas.
-        pole: (P,) bool, whether a place above or below a sign is tried first.
     """
 
+    scene: NDArray[np.int64]
     half: Array
     reach: Array
     times: Array
     least: Array
+    pole: NDArray[np.bool_]
     most: float
     overlap: float
     margin: float
     leave: float
-    pole: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """A place that fits.
+    """The places of those patches that found one, P of them.
 
     Attributes:
-        host: place in `Hosts.layer`.
-        x, y: its centre in host pixels.
-        ratio: host pixels per donor pixel.
-        box: canvas box round the patch.
+        rows: (P,) which patches, rising.
+        host: (P,) place in `Hosts.layer`.
+        centre: (P, 2) in host pixels.
+        ratio: (P,) host pixels per donor pixel.
+        taken: (B, 4) arrays of canvas boxes, one patch of each scene in each; infinitely small where there is none.
     """
 
-    host: int
-    x: float
-    y: float
-    ratio: float
-    box: Span
+    rows: NDArray[np.int64]
+    host: NDArray[np.int64]
+    centre: Array
+    ratio: Array
+    taken: tuple[Array, ...]
 
 
-def placed(
-    wanted: Wanted, hosts: Hosts, places: Places, taken: list[Span], search: np.random.Generator
-) -> list[Placed | None]:
-    """For each patch the first of K random places that fits beside those before it, or None.
+def placed(wanted: Wanted, hosts: Hosts, places: Places, taken: tuple[Array, ...], chance: Array) -> Placed:
+    """For each patch the first of K random places that fits beside those before it.
 
     Args:
         wanted: what is placed.
         hosts: where.
         places: the templates that positions and sizes are taken from.
-        taken: canvas boxes of earlier patches, which later ones keep clear of.
-        search: 6 P K random numbers are drawn.
+        taken: canvas boxes of earlier patches, as in `Placed`, which later ones keep clear of.
+        chance: (R, `NUMBERS`) random numbers.
     """
-    count = len(wanted.times)
-    chance = search.random((6, count, TRIES))
-    host = (chance[0] * len(hosts.layer)).astype(np.int64)
-    template = places.rows[(chance[1] * len(places)).astype(np.int64)]
+    rows, host, centre, ratio = _fitting(wanted, hosts, *_tries(wanted, hosts, places, chance.reshape(-1, 6, TRIES)))
+    matrix = hosts.matrix[host]
+    middle, spread = _carried(matrix, centre), _spread(matrix, ratio[:, None] * wanted.reach[rows])
+    boxes = np.concatenate([middle - spread, middle + spread], 1)
+    height, width = hosts.size
+    off = 2 * wanted.leave * spread
+    on = np.flatnonzero(((boxes[:, :2] >= -off) & (boxes[:, 2:] <= off + np.array([width, height]))).all(1))
+    count, scene = len(wanted.scene), wanted.scene[rows]
+    begun = np.searchsorted(rows[on], np.arange(count + 1))
+    rank = np.arange(count) - np.searchsorted(wanted.scene, wanted.scene)
+    chosen, room, taken = np.full(count, -1), hosts.room, (*taken,)
+    for turn in range(int(rank.max(initial=-1)) + 1):
+        own = np.flatnonzero(rank == turn)
+        look = on[spans(begun[own], begun[own + 1] - begun[own])]
+        for others in taken:
+            look = look[~_meet(boxes[look], others[scene[look]])]
+        look = look[_free(wanted, hosts, room, scene[look], boxes[look], spread[look])]
+        some, first = np.unique(rows[look], return_index=True)
+        chosen[some] = look[first]
+        room = _filled(wanted, hosts, room, wanted.scene[some], boxes[chosen[some]], spread[chosen[some]])
+        mine = np.tile(_NOWHERE, (len(hosts.first) - 1, 1))
+        mine[wanted.scene[some]] = boxes[chosen[some]]
+        taken = (*taken, mine)
+    found = np.flatnonzero(chosen >= 0)
+    best = chosen[found]
+    return Placed(found, host[best], centre[best], ratio[best], taken)
+
+
+def _tries(
+    wanted: Wanted, hosts: Hosts, places: Places, chance: Array
+) -> tuple[NDArray[np.int64], Array, Array, Array]:
+    """(R, K) the tile in `Hosts.layer`, the centre's x and y there, and host pixels per donor pixel, of each try."""
+    tiles = (hosts.first[1:] - hosts.first[:-1])[wanted.scene]
+    host = hosts.first[wanted.scene][:, None] + (chance[:, 0] * tiles[:, None]).astype(np.int64)
+    template = places.rows[(chance[:, 1] * len(places)).astype(np.int64)]
     sides = hosts.sides[host]
-    x = (template[..., 0] + (chance[2] - 0.5) * _SHIFT_X) * sides[..., 0]
-    y = (template[..., 1] + (chance[3] - 0.5) * _SHIFT_Y) * sides[..., 1]
+    x = (template[..., 0] + (chance[:, 2] - 0.5) * _SHIFT_X) * sides[..., 0]
+    y = (template[..., 1] + (chance[:, 3] - 0.5) * _SHIFT_Y) * sides[..., 1]
     short = template[..., 2] * np.maximum(sides[..., 0], sides[..., 1])
     size = (wanted.times / (2 * np.minimum(wanted.half[:, 0], wanted.half[:, 1])))[:, None]
-    ratio = short * (1 + _RESIZE * (chance[4] - 0.5)) * size
-    if wanted.pole.any() and len(hosts.signs):
-        _on_poles(wanted, hosts, chance, host, x, y, ratio)
+    ratio = short * (1 + _RESIZE * (chance[:, 4] - 0.5)) * size
+    signs = hosts.first_sign[wanted.scene + 1] - hosts.first_sign[wanted.scene]
+    poles = np.flatnonzero(wanted.pole & (signs > 0))
+    if len(poles):
+        _on_poles(wanted, hosts, chance, poles, signs, host, x, y, ratio)
+    return host, x, y, ratio
+
+
+def _on_poles(
+    wanted: Wanted, hosts: Hosts, chance: Array, poles: NDArray[np.int64], signs: NDArray[np.int64],
+    host: NDArray[np.int64], x: Array, y: Array, ratio: Array,
+) -> None:  # fmt: skip
+    """The first places of some patches put directly above or below a sign, touching it and about as wide."""
+    some = chance[poles, :, :_POLES]
+    sign = hosts.first_sign[wanted.scene[poles]][:, None] + (some[:, 5] * signs[poles, None]).astype(np.int64)
+    x1, y1, x2, y2 = (hosts.signs[sign, k] for k in range(4))
+    size = (x2 - x1) * (0.9 + 0.2 * some[:, 4]) / (2 * wanted.half[poles, :1])
+    high = 1.01 * size * wanted.reach[poles, 1:]
+    host[poles, :_POLES], ratio[poles, :_POLES], x[poles, :_POLES] = hosts.place[sign], size, (x1 + x2) / 2
+    y[poles, :_POLES] = np.where(some[:, 1] < 0.5, y2 + high, y1 - high)
+
+
+def _fitting(
+    wanted: Wanted, hosts: Hosts, host: NDArray[np.int64], x: Array, y: Array, ratio: Array
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, Array]:
+    """(k,) patch, tile, centre (k, 2) and ratio of the tries that have the right size and lie inside their tile."""
     reach_x, reach_y = ratio * wanted.reach[:, :1], ratio * wanted.reach[:, 1:]
     region, shown = hosts.region[host], ratio * hosts.scale[host]
     fits = (shown >= wanted.least[:, None]) & (shown <= wanted.most)
     fits &= (x - reach_x >= region[..., 0]) & (y - reach_y >= region[..., 1])
     fits &= (x + reach_x <= region[..., 2]) & (y + reach_y <= region[..., 3])
-    found = np.flatnonzero(fits)
-    host, x, y, ratio = (a.ravel()[found] for a in (host, x, y, ratio))
-    carried = hosts.matrix[host][:, :2]
-    middle = np.einsum("kij,kj->ki", carried[..., :2], np.stack([x, y], 1)) + carried[..., 2]
-    reach = np.stack([reach_x.ravel()[found], reach_y.ravel()[found]], 1)
-    spread = np.einsum("kij,kj->ki", np.abs(carried[..., :2]), reach)
-    low, high = middle - spread, middle + spread
-    covered, free = _free(low, high, spread, hosts, wanted)
-    rows = np.flatnonzero(free)
-    boxes = np.concatenate([low, high], 1)[rows].tolist()
-    chosen: list[Placed | None] = [None] * count
-    taken, room = list(taken), hosts.room
-    for owner, row, box in zip((found[rows] // TRIES).tolist(), rows.tolist(), boxes, strict=True):
-        if (
-            chosen[owner] is not None
-            or any(_meet(box, other) for other in taken)
-            or (covered[row] > room + _ROUNDING).any()
-        ):
-            continue
-        chosen[owner] = Placed(int(host[row]), float(x[row]), float(y[row]), float(ratio[row]), tuple(box))
-        taken.append(tuple(box))
-        room = room - np.maximum(covered[row] - _ROUNDING, 0)
-    return chosen
+    rows, at = np.nonzero(fits)
+    return rows, host[rows, at], np.stack([x[rows, at], y[rows, at]], 1), ratio[rows, at]
 
 
-def _free(low: Array, high: Array, spread: Array, hosts: Hosts, wanted: Wanted) -> tuple[Array, NDArray[np.bool_]]:
-    """(k, T) canvas pixels of what is taken that each place covers, and (k,) whether each lies free on the canvas."""
-    height, width = hosts.size
-    off = 2 * wanted.leave * spread
-    on = (low >= -off) & (high <= off + np.array([width, height]))
+def _free(
+    wanted: Wanted, hosts: Hosts, room: Array, scene: NDArray[np.int64], boxes: Array, spread: Array
+) -> NDArray[np.bool_]:
+    """(k,) whether places cover little enough of what is taken."""
+    free = np.ones(len(boxes), bool)
+    own = (4 * wanted.overlap) * spread[:, 0] * spread[:, 1]
+    for place, other, covered in _covered(wanted, hosts, scene, boxes, spread):
+        much = (covered > own[place] + _ROUNDING) | (covered > room[other] + _ROUNDING)
+        free[place[much]] = False
+    return free
+
+
+def _filled(wanted: Wanted, hosts: Hosts, room: Array, scene: NDArray[np.int64], boxes: Array, spread: Array) -> Array:
+    """(T,) what is left of the room once patches lie in these places, at most one in a scene."""
+    left = room.copy()
+    for _, other, covered in _covered(wanted, hosts, scene, boxes, spread):
+        left[other] -= np.maximum(covered - _ROUNDING, 0)
+    return left
+
+
+def _covered(
+    wanted: Wanted, hosts: Hosts, scene: NDArray[np.int64], boxes: Array, spread: Array
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Array]]:
+    """Place, index of a taken box of its scene, and canvas pixels that they share; a bounded number at once."""
     away = (2 * wanted.margin) * spread
-    least, most = (low - away)[:, None], (high + away)[:, None]
-    shared = np.maximum(np.minimum(hosts.taken[:, 2:], most) - np.maximum(hosts.taken[:, :2], least), 0)
-    covered = shared[..., 0] * shared[..., 1]
-    own = (4 * wanted.overlap) * spread[:, 0] * spread[:, 1] + _ROUNDING
-    enough = (covered <= own[:, None]).all(1)
-    return covered, np.asarray(on[:, 0] & on[:, 1] & enough)
+    low, high = boxes[:, :2] - away, boxes[:, 2:] + away
+    counts = hosts.first_taken[scene + 1] - hosts.first_taken[scene]
+    sums = np.concatenate([[0], np.cumsum(counts)])
+    begun = 0
+    while begun < len(scene):
+        ended = max(begun + 1, int(np.searchsorted(sums, sums[begun] + _PAIRS, side="right")) - 1)
+        place = np.repeat(np.arange(begun, ended), counts[begun:ended])
+        other = spans(hosts.first_taken[scene[begun:ended]], counts[begun:ended])
+        box = hosts.taken[other]
+        shared = np.maximum(np.minimum(box[:, 2:], high[place]) - np.maximum(box[:, :2], low[place]), 0)
+        yield place, other, shared[:, 0] * shared[:, 1]
+        begun = ended
 
 
-def _meet(one: list[float], other: Span) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _meet(boxes: Array, others: Array) -> NDArray[np.bool_]:
+    """(k,) whether boxes share some of their area with others, one by one."""
+    low, high = boxes[:, :2] < others[:, 2:], others[:, :2] < boxes[:, 2:]
+    return np.asarray((low & high).all(1))
 
 
-def _on_poles(
-    wanted: Wanted, hosts: Hosts, chance: Array, host: NDArray[np.int64], x: Array, y: Array, ratio: Array
-) -> None:
-    """The first places of some patches put directly above or below a sign, touching it and about as wide."""
-    for p in np.flatnonzero(wanted.pole).tolist():
-        for k in range(_POLES):
-            x1, y1, x2, y2, place = hosts.signs[int(chance[5, p, k] * len(hosts.signs))].tolist()
-            size = (x2 - x1) * (0.9 + 0.2 * float(chance[4, p, k])) / (2 * float(wanted.half[p, 0]))
-            high = 1.01 * size * float(wanted.reach[p, 1])
-            host[p, k], ratio[p, k], x[p, k] = int(place), size, (x1 + x2) / 2
-            y[p, k] = y2 + high if chance[1, p, k] < 0.5 else y1 - high
+def _carried(matrix: Array, point: Array) -> Array:
+    """(K, 2) points carried by affine matrices (K, 3, 3)."""
+    carried: Array = matrix[:, :2, 0] * point[:, :1] + matrix[:, :2, 1] * point[:, 1:] + matrix[:, :2, 2]
+    return carried
+
+
+def _spread(matrix: Array, half: Array) -> Array:
+    """(K, 2) half the sides of the boxes round boxes of half sides (K, 2) that affine matrices carry."""
+    spread: Array = np.abs(matrix[:, :2, 0]) * half[:, :1] + np.abs(matrix[:, :2, 1]) * half[:, 1:]
+    return spread

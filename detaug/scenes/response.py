@@ -1,6 +1,8 @@
 """What showing an image or trying a donor yields, measured on planned scenes: the ground that the solver stands on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,16 +79,12 @@ def tally(stage: Stage, recipe: Recipe, scenes: int, first_epoch: int) -> Tally:
         scenes: how many, from the beginning of `first_epoch` on.
         first_epoch: the epoch to begin with.
     """
-    catalog, length = stage.catalog, stage.order.length
+    catalog = stage.catalog
     count = len(catalog.classes)
     tiles = np.zeros(len(catalog))
     tries, seen, pasted = np.zeros(count), np.zeros((count, 2)), np.zeros((count, 2))
     recipe = geometry(recipe)
-    items = stage.order.items(first_epoch)
-    for n in range(scenes):
-        epoch, slot = first_epoch + n // length, n % length
-        items = stage.order.items(epoch) if n and slot == 0 else items
-        scene = recipe.plan(Draw(epoch, slot, int(items[slot])), stage)
+    for scene in recipe.plans(islice(_draws(stage, first_epoch), scenes), stage):
         found = finish(scene, recipe.min_visible, recipe.min_side)
         is_paste = scene.role[scene.layer[found.objects]] == Role.PASTE
         before = catalog.labels[scene.origin[found.objects]]
@@ -95,9 +93,18 @@ def tally(stage: Stage, recipe: Recipe, scenes: int, first_epoch: int) -> Tally:
         np.add.at(pasted, (before[is_paste], traded[is_paste]), 1)
         np.add.at(tiles, scene.image[scene.role == Role.TILE], 1)
         if stage.donors.deck is not None:
-            np.add.at(tries, catalog.labels[stage.donors.box[stage.donors.deck.hand(epoch, slot)]], 1)
+            hand = stage.donors.deck.hand(scene.draw.epoch, scene.draw.slot)
+            np.add.at(tries, catalog.labels[stage.donors.box[hand]], 1)
     boxes = np.bincount(catalog.labels, tiles[catalog.images_of_boxes()], minlength=count)
     return Tally(float(scenes), float(tiles.sum()), boxes.astype(np.float64), seen, tries, pasted)
+
+
+def _draws(stage: Stage, epoch: int) -> Iterator[Draw]:
+    """The places of an epoch, then those of the next ones, without end."""
+    while True:
+        for slot, item in enumerate(stage.order.items(epoch).tolist()):
+            yield Draw(epoch, slot, item)
+        epoch += 1
 
 
 def rates(measured: Tally, mirror: NDArray[np.int32], cautious: bool) -> Rates:

@@ -3,7 +3,6 @@
 Points are (x, y) in edge coordinates: the centre of the first pixel lies at (0.5, 0.5).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any
@@ -163,22 +162,8 @@ class Scene:
 
 
 _FIELDS = dict.fromkeys(f.name for f in fields(Scene))
-_PER_LAYER = ("image", "region", "matrix", "role", "outline", "under", "free", "group", "host", "gain", "blend", "soft")
-_PER_OBJECT = ("box", "layer", "label", "shape", "origin")
-
-
-def joined(scenes: Sequence[Scene]) -> Scene:
-    """Scenes one over the other on the first one's canvas, with its whole-canvas settings."""
-    if len(scenes) == 1:
-        return scenes[0]
-    offsets = np.cumsum([0] + [len(s.image) for s in scenes[:-1]])
-    parts: dict[str, NDArray[np.generic]] = {}
-    for name in _PER_LAYER + _PER_OBJECT:
-        arrays = [getattr(s, name) for s in scenes]
-        if name in ("layer", "host"):
-            arrays = [a + o for a, o in zip(arrays, offsets, strict=True)]
-        parts[name] = np.concatenate(arrays)
-    return scenes[0].changed(**parts)
+PER_LAYER = ("image", "region", "matrix", "role", "outline", "under", "free", "group", "host", "gain", "blend", "soft")
+PER_OBJECT = ("box", "layer", "label", "shape", "origin")
 
 
 def fit_matrix(height: int, width: int, size: tuple[int, int]) -> Array:
@@ -187,14 +172,8 @@ def fit_matrix(height: int, width: int, size: tuple[int, int]) -> Array:
     >>> fit_matrix(400, 300, (320, 320)).tolist()
     [[0.8, 0.0, 40.0], [0.0, 0.8, 0.0], [0.0, 0.0, 1.0]]
     """
-    return np.array(fit_rows(height, width, size))
-
-
-def fit_rows(height: float, width: float, size: tuple[int, int]) -> tuple[tuple[float, float, float], ...]:
-    """The rows of `fit_matrix`."""
     scale = min(size[0] / height, size[1] / width)
-    shift_x, shift_y = (size[1] - scale * width) / 2, (size[0] - scale * height) / 2
-    return (scale, 0.0, shift_x), (0.0, scale, shift_y), (0.0, 0.0, 1.0)
+    return np.array([[scale, 0, (size[1] - scale * width) / 2], [0, scale, (size[0] - scale * height) / 2], [0, 0, 1]])
 
 
 def seen_outlines(catalog: Catalog) -> NDArray[np.uint8]:
@@ -205,62 +184,15 @@ def seen_outlines(catalog: Catalog) -> NDArray[np.uint8]:
     outlines = np.zeros(len(catalog.boxes), np.uint8)
     for start in range(0, len(outlines), _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, len(outlines)))
-        outlines[rows] = _seen_outlines(catalog, rows, np.searchsorted(catalog.starts, rows, side="right") - 1)
+        outlines[rows] = cut_outlines(catalog, rows, np.searchsorted(catalog.starts, rows, side="right") - 1)
     return outlines
 
 
-def _seen_outlines(catalog: Catalog, boxes: NDArray[np.int64], images: NDArray[np.int64]) -> NDArray[np.uint8]:
+def cut_outlines(catalog: Catalog, boxes: NDArray[np.int64], images: NDArray[np.int64]) -> NDArray[np.uint8]:
     """(K,) the outlines of K boxes of the catalog, whose images' rows are given."""
     edge = np.pad(catalog.sizes[images][:, ::-1].astype(np.float32), ((0, 0), (2, 0)))
     cut = (np.abs(catalog.boxes[boxes] - edge) < 0.5).any(1)
     return np.where(cut, np.uint8(Outline.RECTANGLE), catalog.classes.outline[catalog.labels[boxes]])
-
-
-def whole_images(
-    catalog: Catalog, outlines: NDArray[np.uint8] | None, rows: Sequence[int], size: tuple[int, int], draw: Draw
-) -> Scene:
-    """Whole images, each fitted to the canvas, as one layer each.
-
-    Args:
-        catalog: where they stand.
-        outlines: its `seen_outlines`; None looks at these images alone.
-        rows: L rows there.
-        size: canvas height and width.
-        draw: the place they are planned for.
-    """
-    layers = len(rows)
-    edges = [(0.0, 0.0, float(w), float(h)) for h, w in catalog.sizes[list(rows)].tolist()]
-    ends = catalog.starts
-    spans = [np.arange(int(ends[row]), int(ends[row + 1]), dtype=np.int64) for row in rows]
-    origin = spans[0] if layers == 1 else np.concatenate(spans)
-    counts = [len(span) for span in spans]
-    return Scene(
-        size=size,
-        draw=draw,
-        image=np.array(rows, np.int64),
-        region=np.array(edges),
-        matrix=np.array([fit_rows(h, w, size) for _, _, w, h in edges]),
-        role=np.zeros(layers, np.uint8),
-        outline=np.zeros(layers, np.uint8),
-        under=np.zeros((layers, 4), bool),
-        free=np.zeros((layers, 4), bool),
-        group=np.zeros(layers, np.uint8),
-        host=np.arange(layers, dtype=np.int64),
-        gain=np.ones((layers, 3), np.float32),
-        blend=np.zeros(layers, np.uint8),
-        soft=np.zeros(layers, np.float32),
-        opacity=(1.0,),
-        box=catalog.boxes[origin].astype(np.float64),
-        layer=np.repeat(np.arange(layers), counts),
-        label=catalog.labels[origin].astype(np.int64),
-        shape=_seen_outlines(catalog, origin, np.repeat(rows, counts)) if outlines is None else outlines[origin],
-        origin=origin,
-    )
-
-
-def scene_of(catalog: Catalog, row: int, size: tuple[int, int], draw: Draw) -> Scene:
-    """One whole image fitted to the canvas; see `whole_images`."""
-    return whole_images(catalog, None, [row], size, draw)
 
 
 def same(one: Scene, other: Scene) -> bool:

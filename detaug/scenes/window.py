@@ -1,14 +1,13 @@
 """Filling parts of the canvas with windows into images."""
 
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detaug.outline import Array
-from detaug.scenes.levels import grid
-from detaug.scenes.scene import Scene
+from detaug.scenes.block import Block
+from detaug.scenes.operation import between_logs, wider_log
 from detaug.scenes.stage import Stage
 
 KEEP_SIDE = 8.0  # canvas pixels; a sign made smaller than this teaches nothing
@@ -17,21 +16,23 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """C ways to cut the canvas into T rectangles, which a tile each fills.
+    """C ways to cut each of S canvases into rectangles, which a tile each fills; T tiles together.
 
     Attributes:
         areas: (C, T, 4) x1 y1 x2 y2 in canvas pixels.
         far: (T, 2) whether the tile's right (bottom) side is fixed to its rectangle's, else its left (top) side; the
             other side may reach beyond.
+        tiles: rectangles of a canvas, T / S.
     """
 
     areas: Array
     far: NDArray[np.bool_]
+    tiles: int
 
     @classmethod
-    def whole(cls, size: tuple[int, int]) -> "Layout":
-        """One tile on the whole canvas."""
-        return cls(np.array([[[0, 0, size[1], size[0]]]], float), np.zeros((1, 2), bool))
+    def whole(cls, size: tuple[int, int], count: int) -> "Layout":
+        """One tile on the whole of each canvas."""
+        return cls(np.tile([[[0.0, 0.0, size[1], size[0]]]], (1, count, 1)), np.zeros((count, 2), bool), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +49,46 @@ class Look:
     focus: float
     candidates: int
 
+    def numbers(self, ways: int, tiles: int) -> int:
+        """How many random numbers `windowed` needs for a canvas."""
+        return tiles * (2 + 2 * ways * self.candidates)
 
-def windowed(whole: Scene, layout: Layout, stage: Stage, look: Look, rng: np.random.Generator) -> Scene:
+    def scales(self, chance: list[float], wide: list[float]) -> Array:
+        """(T,) scales, each from a random number and the factor that widens the range in its logarithm."""
+        ranges = {factor: wider_log(self.scale_range, factor) for factor in set(wide)}
+        return np.array([between_logs(ranges[f], c) for c, f in zip(chance, wide, strict=True)])
+
+
+def windowed(whole: Block, layout: Layout, stage: Stage, look: Look, chance: Array, wide: Array | None = None) -> Block:
     """The tiles whose images fill the rectangles of a layout, at random scales and places.
 
     Args:
-        whole: T whole fitted images; there is no fill colour inside a rectangle, so a small image is enlarged as far
-            as that needs.
-        layout: one or several ways to cut the canvas; the one that keeps most of the objects is taken.
+        whole: T whole fitted images of S scenes; there is no fill colour inside a rectangle, so a small image is
+            enlarged as far as that needs.
+        layout: one or several ways to cut each canvas; the one that keeps most of the objects is taken.
         stage: for the class weights.
         look: how windows are chosen.
-        rng: T (2 + 2 C K) random numbers are drawn, whatever the images hold.
+        chance: (S, `look.numbers`) random numbers.
+        wide: (S,) factors that widen the range of scales in its logarithm.
     """
     areas, far, most = layout.areas, layout.far, whole.region[:, 2:]
-    chance, places = rng.random((len(most), 2)), rng.random((len(areas), len(most), look.candidates, 2))
-    weights = stage.weights[whole.label]
-    target, sought = _sought(whole, weights, chance[:, 1], look.focus)
+    scenes, tiles = len(chance), layout.tiles
+    first, places = chance[:, : 2 * tiles].reshape(-1, 2), chance[:, 2 * tiles :]
+    places = places.reshape(scenes, len(areas), tiles, look.candidates, 2).swapaxes(0, 1).reshape(
+        len(areas), -1, look.candidates, 2
+    )  # fmt: skip
+    target, sought = _sought(whole, stage, first[:, 1], look.focus)
     sides = areas[:, :, 2:] - areas[:, :, :2]
-    low, high = look.scale_range
-    scale = whole.matrix[:, 0, 0] * low * (high / low) ** chance[:, 0]
+    factors = [1.0] * len(first) if wide is None else np.repeat(wide, tiles).tolist()
+    scale = whole.matrix[:, 0, 0] * look.scales(first[:, 0].tolist(), factors)
     scale = np.maximum(_suited(scale, target, sought, sides), (sides / most).max(2))  # (C, T)
     length = np.minimum(sides / scale[:, :, None], most)
-    step = np.array([grid(int(h), int(w), whole.size) for w, h in most.tolist()])
-    first, last = _room(length, most - length, step, target, sought)
-    start, end = _snapped(first[:, :, None] + places * (last - first)[:, :, None], length, step, most)
-    way, place = _best(whole, weights, start, end)
+    step = stage.steps(whole.image)
+    begin, last = _room(length, most - length, step, target, sought)
+    start, end = _snapped(begin[:, :, None] + places * (last - begin)[:, :, None], length, step, most)
+    way, place = _best(whole, stage, start, end, tiles)
     tile = np.arange(len(most))
-    start, end, scale, area = start[way, tile, place], end[way, tile, place], scale[way], areas[way]
+    start, end, scale, area = start[way, tile, place], end[way, tile, place], scale[way, tile], areas[way, tile]
     matrix = np.zeros((len(most), 3, 3))
     matrix[:, 0, 0] = matrix[:, 1, 1] = scale
     matrix[:, :2, 2] = np.where(far, area[:, 2:] - scale[:, None] * end, area[:, :2] - scale[:, None] * start)
@@ -84,18 +98,19 @@ def windowed(whole: Scene, layout: Layout, stage: Stage, look: Look, rng: np.ran
     )
 
 
-def _sought(whole: Scene, weights: Array, chance: Array, focus: float) -> tuple[Array, NDArray[np.bool_]]:
+def _sought(whole: Block, stage: Stage, chance: Array, focus: float) -> tuple[Array, NDArray[np.bool_]]:
     """(T, 4) the source box to keep in view and (T,) whether there is one; `chance` decides both if and which."""
-    target, sought = np.zeros((len(chance), 4)), np.zeros(len(chance), bool)
-    ends = np.searchsorted(whole.layer, np.arange(len(chance) + 1)).tolist()
-    for tile, drawn in enumerate(chance.tolist()):
-        start, stop = ends[tile], ends[tile + 1]
-        if drawn >= focus or start == stop:
-            continue
-        sums = list(accumulate(weights[start:stop].tolist()))
-        wanted = drawn / focus * sums[-1]
-        target[tile] = whole.box[start + next((i for i, s in enumerate(sums) if s > wanted), len(sums) - 1)]
-        sought[tile] = True
+    tiles = len(chance)
+    ends = np.searchsorted(whole.layer, np.arange(tiles + 1))
+    sought = (chance < focus) & (ends[1:] > ends[:-1])
+    target = np.zeros((tiles, 4))
+    own = np.flatnonzero(sought)
+    if len(own):
+        # In whole numbers, so that the sums of a tile do not depend on those before it.
+        sums = np.concatenate([[0], np.cumsum(stage.shares[whole.label])])
+        low, high = sums[ends[own]], sums[ends[own + 1]]
+        wanted = low + np.minimum((chance[own] / focus * (high - low)).astype(np.int64), high - low - 1)
+        target[own] = whole.box[np.searchsorted(sums, wanted, side="right") - 1]
     return target, sought
 
 
@@ -133,57 +148,56 @@ def _snapped(start: Array, length: Array, step: Array, most: Array) -> tuple[Arr
     return start, end
 
 
-def _best(whole: Scene, weights: Array, start: Array, end: Array) -> tuple[int, NDArray[np.int64]]:
-    """The layout and for each of its tiles the candidate that keep most of the objects.
+def _best(
+    whole: Block, stage: Stage, start: Array, end: Array, tiles: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(T,) the way and (T,) the candidate of each tile that keep most of the objects; the way is its canvas's.
 
     What counts is the square of the share that is kept: a whole sign is worth more than two halves.
     """
-    ways, tiles, places = start.shape[:3]
-    if ways * places == 1 or len(weights) == 0:
-        return 0, np.zeros(tiles, np.int64)
+    ways, count, places = start.shape[:3]
+    none = np.zeros(count, np.int64)
+    if ways * places == 1 or len(whole.box) == 0:
+        return none, none
     box = whole.box[:, None]
     kept = np.minimum(box[..., 2:], end[:, whole.layer]) - np.maximum(box[..., :2], start[:, whole.layer])
     kept = np.maximum(kept, 0)
     share = kept[..., 0] * kept[..., 1] / ((box[..., 2] - box[..., 0]) * (box[..., 3] - box[..., 1]))
-    own = np.where(whole.layer == np.arange(tiles)[:, None], weights, 0.0)  # (T, N)
-    worth = own @ (share * share)  # (C, T, K)
-    way = int(worth.max(2).sum(1).argmax()) if ways > 1 else 0
-    return way, worth[way].argmax(1)
+    begun = np.flatnonzero(np.diff(whole.layer, prepend=-1))  # where each tile's objects begin
+    worth = np.zeros((count, ways, places))
+    valued = (share * share).swapaxes(0, 1) * stage.weights[whole.label][:, None, None]
+    worth[whole.layer[begun]] = np.add.reduceat(valued, begun)
+    if ways == 1:
+        return none, worth[:, 0].argmax(1)
+    best = worth.max(2).reshape(-1, tiles, ways)
+    total = best[:, 0]
+    for tile in range(1, tiles):  # in this order, whatever stands beside it
+        total = total + best[:, tile]
+    way = np.repeat(total.argmax(1), tiles)
+    return way, worth[np.arange(count), way].argmax(1)
 
 
-def widened(scene: Scene, stage: Stage, reach: float) -> Scene:
+def widened(block: Block, stage: Stage, reach: Array) -> Block:
     """Free sides moved outwards, so that turning the canvas shows more of the image instead of fill colour.
 
     Args:
-        scene: any scene.
+        block: any scenes.
         stage: for the class table: a mirrored tile is not widened where its image holds a class that never mirrors.
-        reach: canvas pixels to move each side by, as far as the image goes.
+        reach: (B,) canvas pixels to move each side of a scene's tiles by, as far as the image goes.
     """
-    layers = np.flatnonzero(scene.free.any(1))
-    if len(layers) == 0:
-        return scene
-    linear = scene.matrix[layers]
+    layers = np.flatnonzero(block.free.any(1))
+    linear = block.matrix[layers]
     whole = linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0]
-    if (whole < 0).any():
-        layers, whole = _mirrorable(scene, stage, layers, whole)
-    sizes = stage.catalog.sizes[scene.image[layers]].tolist()
-    step = np.array([grid(h, w, scene.size) for h, w in sizes]).reshape(-1, 2)
-    most = np.array(sizes, float).reshape(-1, 2)[:, ::-1]
-    moved = (reach / np.sqrt(np.abs(whole)))[:, None]
-    region = scene.region[layers]
+    kept = (whole > 0) | ~stage.unmirrored[block.image[layers]]
+    layers, whole = layers[kept], whole[kept]
+    if len(layers) == 0:
+        return block
+    most = stage.catalog.sizes[block.image[layers]][:, ::-1].astype(np.float64)
+    step = stage.steps(block.image[layers])
+    moved = (reach[block.scene[layers]] / np.sqrt(np.abs(whole)))[:, None]
+    region = block.region[layers]
     low = np.maximum(np.floor((region[:, :2] - moved) / step + _ROUNDING) * step, 0)
     high = np.minimum(np.ceil((region[:, 2:] + moved) / step - _ROUNDING) * step, most)
-    wide = scene.region.copy()
-    wide[layers] = np.where(scene.free[layers], np.concatenate([low, high], axis=1), region)
-    return scene.changed(region=wide)
-
-
-def _mirrorable(scene: Scene, stage: Stage, layers: NDArray[np.int64], whole: Array) -> tuple[NDArray[np.int64], Array]:
-    """The layers, and their determinants, less the mirrored ones whose image holds a class that never mirrors."""
-    catalog = stage.catalog
-
-    def never(row: int) -> bool:
-        return bool((catalog.classes.mirror[catalog.labels[catalog.objects(row)]] < 0).any())
-
-    kept = [i for i, layer in enumerate(layers.tolist()) if whole[i] > 0 or not never(int(scene.image[layer]))]
-    return layers[kept], whole[kept]
+    wide = block.region.copy()
+    wide[layers] = np.where(block.free[layers], np.concatenate([low, high], axis=1), region)
+    return block.changed(region=wide)

@@ -77,7 +77,7 @@ def test_partners_come_from_the_balanced_distribution() -> None:
     factors = np.array([1.0, 4.0, 1.0, 2.0])
     rng = np.random.default_rng(0)
     order = Order(factors, 0, 4)
-    counts = np.bincount([order.partner(rng) for _ in range(8000)], minlength=4)
+    counts = np.bincount(order.partners(rng.random(8000)), minlength=4)
     np.testing.assert_allclose(counts / 8000, factors / 8, atol=0.02)
 
 
@@ -136,9 +136,13 @@ def test_donors_are_whole_alone_and_of_rare_classes() -> None:
     assert set(CATALOG.labels[donors.box].tolist()) == {1, 4}
     for box, image in zip(donors.box.tolist(), donors.image.tolist(), strict=True):
         assert CATALOG.objects(image).start <= box < CATALOG.objects(image).stop
-    rng = np.random.default_rng(0)
-    picked = CATALOG.labels[donors.box[[donors.pick(rng) for _ in range(2000)]]]
-    assert 0.3 < (picked == 1).mean() < 0.7
+    draws, chance = [Draw(0, slot, 0) for slot in range(1000)], np.random.default_rng(0).random((1000, 7))
+    owner, rank, found = donors.hands(draws, (1, 3), chance)
+    assert 0.3 < (CATALOG.labels[donors.box[found]] == 1).mean() < 0.7
+    counts = np.bincount(owner, minlength=1000)
+    np.testing.assert_allclose(np.bincount(counts) / 1000, [0, 1 / 3, 1 / 3, 1 / 3], atol=0.05)
+    assert (rank < counts[owner]).all()
+    assert set(found.tolist()) == set(range(len(donors)))
     from dataclasses import replace
 
     flagged = replace(CATALOG, flags=np.full(len(CATALOG.boxes), 4, np.uint8))

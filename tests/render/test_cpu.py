@@ -14,7 +14,7 @@ from detaug.render.cpu import render
 from detaug.render.source import PAD, Source
 from detaug.scenes.affine import Affine, about_centre
 from detaug.scenes.flip import Flip
-from detaug.scenes.levels import choose, grid, levels, snapped
+from detaug.scenes.levels import choose, grids, levels
 from detaug.scenes.mosaic import Mosaic
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Scene
@@ -128,13 +128,13 @@ def test_a_bounded_cache_stays_within_its_bound() -> None:
 
 def test_levels_and_their_grid() -> None:
     for height, width in ((800, 1360), (1200, 1600), (333, 517), (2048, 2048)):
-        step_x, step_y = grid(height, width, (320, 320))
+        ((step_x, step_y),) = grids(np.array([[height, width]]), (320, 320)).tolist()
         for level in levels(height, width, (320, 320)):
             for places, step, whole, side in (
                 (level.width, step_x, width, "x"),
                 (level.height, step_y, height, "y"),
             ):
-                at = snapped(0.37 * whole, step, whole, up=True) * places / whole
+                at = 7 * step * places / whole
                 assert abs(at - round(at)) < 1e-6, side
 
 

@@ -99,14 +99,18 @@ class Painter:
 
 def inside(outline: int, box: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:
     """(H, W) whether a pixel's centre lies in an outline; by half-planes or the ellipse's equation."""
-    y, x = np.mgrid[0:height, 0:width] + 0.5
+    result = np.zeros((height, width), bool)
+    left, top, right, bottom = np.clip([*np.floor(box[:2]), *np.ceil(box[2:])], 0, [width, height] * 2).astype(int)
+    near = result[top:bottom, left:right]  # no outline leaves its box
+    y, x = np.mgrid[top:bottom, left:right] + 0.5
     if outline == Outline.ELLIPSE:
         centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
-        return np.asarray(((x - centre[0]) / half[0]) ** 2 + ((y - centre[1]) / half[1]) ** 2 <= 1)
+        near[:] = ((x - centre[0]) / half[0]) ** 2 + ((y - centre[1]) / half[1]) ** 2 <= 1
+        return result
     corners = polygon(outline, box)
-    result = np.ones((height, width), bool)
+    near[:] = True
     for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, 0), strict=True):
-        result &= (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1) >= 0
+        near &= (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1) >= 0
     return result
 
 

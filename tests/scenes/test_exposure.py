@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from detaug.draws.draw import Draw
 from detaug.outline import Array, Outline, inverse, moved, polygon
+from detaug.scenes.block import scene_of
 from detaug.scenes.exposure import BUCKETS, SIDES, Came, came, counted, exposure
 from detaug.scenes.finish import finish
 from detaug.scenes.flip import Flip
@@ -15,7 +16,7 @@ from detaug.scenes.mixup import Mixup
 from detaug.scenes.mosaic import Mosaic
 from detaug.scenes.paste import Paste
 from detaug.scenes.recipe import Recipe
-from detaug.scenes.scene import Role, Scene, scene_of
+from detaug.scenes.scene import Role, Scene
 from tests.scenes.painted import stage, world
 from tests.scenes.test_boxes_follow import STRONG
 

@@ -12,6 +12,7 @@ from detaug.errors import InputError
 from detaug.outline import moved
 from detaug.readers.colours import Colours
 from detaug.scenes.affine import Affine
+from detaug.scenes.block import Block
 from detaug.scenes.colour import Colour
 from detaug.scenes.crop import Crop
 from detaug.scenes.finish import measured
@@ -20,7 +21,7 @@ from detaug.scenes.light import BRIGHTNESS, TINT, Light
 from detaug.scenes.mosaic import Mosaic
 from detaug.scenes.noise import GaussianNoise
 from detaug.scenes.paste import Paste
-from detaug.scenes.placement import Hosts, Wanted, placed
+from detaug.scenes.placement import NUMBERS, Hosts, Wanted, placed
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Blend, Role, Scene, same
 from detaug.scenes.stage import Stage
@@ -105,7 +106,7 @@ def test_own_objects_are_never_covered_beyond_the_limit() -> None:
     """Counted sub-pixel by sub-pixel, and the plan's shares agree with the count within 2 %."""
     fine, covered = 5, 0
     recipe = Recipe(paste=replace(MANY, count_range=(6, 8), overlap=0.3, decoy=0.3))
-    for scene in scenes(recipe, 6):
+    for scene in scenes(recipe, 12):
         scene = replace(scene.moved(np.diag([fine, fine, 1.0])), size=(120 * fine, 160 * fine))
         masks = []
         for outline, box, matrix in (
@@ -137,22 +138,26 @@ def test_own_objects_are_never_covered_beyond_the_limit() -> None:
 
 
 def test_what_several_pastes_cover_of_one_object_is_counted_together() -> None:
-    hosts = replace(Hosts.of(planned(Recipe(), GROUND, 0), GROUND, 0.1), taken=np.array([[0.0, 0, 160, 120]]))
+    alone = Block.of(planned(Recipe(), GROUND, 0))
+    one = np.array([[0.0, 0, 160, 120]])
+    hosts = replace(Hosts.of(alone, GROUND, 0.1), taken=one, first_taken=np.array([0, 1]))
     wanted = Wanted(
+        scene=np.zeros(6, np.int64),
         half=np.full((6, 2), 50.0),
         reach=np.full((6, 2), 50.0),
         times=np.ones(6),
         least=np.full(6, 0.01),
+        pole=np.zeros(6, bool),
         most=9.0,
         overlap=1.0,
         margin=0.0,
         leave=0.0,
-        pole=np.zeros(6, bool),
     )
+    chance = np.random.default_rng(2).random((6, NUMBERS))
     for room, some in ((1e9, 6), (0.0, 0), (150.0, 1)):
-        found = placed(wanted, replace(hosts, room=np.array([room])), GROUND.places, [], np.random.default_rng(2))
-        boxes = np.array([place.box for place in found if place is not None]).reshape(-1, 4)
-        assert len(boxes) >= some
+        found = placed(wanted, replace(hosts, room=np.array([room])), GROUND.places, (), chance)
+        boxes = np.concatenate([box[np.isfinite(box[:, 0])] for box in found.taken])
+        assert len(boxes) == len(found.rows) >= some
         assert (boxes[:, 2:] - boxes[:, :2]).prod(1).sum() <= room + 1e-6
 
 
@@ -256,10 +261,14 @@ def test_a_bright_host_brightens_and_a_red_one_reddens() -> None:
     grid = np.full((3, 8, 8, 3), 60)
     grid[1] = 120
     grid[2] = [90, 60, 60]
-    light, box = lit(grid), (0.4, 0.4, 0.6, 0.6)
-    assert light.gain(0, box, 1, box, 0.0) == (1, 1, 1)
-    assert light.gain(0, box, 1, box, 1.0)[1] > light.gain(0, box, 1, box, 0.5)[1] > 1
-    red, green, blue = light.gain(0, box, 2, box, 0.6)
+    light, box = lit(grid), np.array([[0.4, 0.4, 0.6, 0.6]])
+
+    def gain(host: int, strength: float) -> list[float]:
+        return list(light.gains(np.array([0]), box, np.array([host]), box, strength)[0])
+
+    assert gain(1, 0.0) == [1, 1, 1]
+    assert gain(1, 1.0)[1] > gain(1, 0.5)[1] > 1
+    red, green, blue = gain(2, 0.6)
     assert red > green
     assert blue == pytest.approx(green)
 
