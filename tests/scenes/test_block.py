@@ -31,7 +31,7 @@ ALL = Recipe(
     mixup=Mixup(p=0.3),
     paste=MANY,
     flip=Flip(p=0.5),
-    affine=Affine(p=0.8, multiply=1.5),
+    affine=Affine(p=0.8, degrees_range=(-60, 60), scale_range=(0.2, 1.4), multiply=1.5),  # so that limits bind
     colour=Colour(p=0.8, multiply=1.5),
     noise=GaussianNoise(p=0.5),
     effects=Effects(chances={"rain": 0.5, "blur": 0.5}),
