@@ -20,8 +20,9 @@ from detaug.scenes.paste import Paste
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Scene, same
 from detaug.scenes.stage import Stage
-from tests.scenes.test_paste import GROUND
 
+TURNS = np.linspace(4, 40, len(CATALOG.classes)).astype(np.float32)  # so that each scene has a limit of its own
+GROUND = replace(test_paste.GROUND, catalog=replace(CATALOG, classes=replace(CATALOG.classes, turn=TURNS)))
 MANY = Paste(
     p=0.8, count_range=(1, 4), decoy=0.5, pole=0.4, overlap=0.2, blend={"hard": 1, "gaussian": 2, "poisson": 1}
 )
