@@ -20,6 +20,8 @@ from detaug.scenes.paste import Paste
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Scene, same
 from detaug.scenes.stage import Stage
+from tests.scenes import test_paste
+from tests.scenes.test_paste import CATALOG
 
 TURNS = np.linspace(4, 40, len(CATALOG.classes)).astype(np.float32)  # so that each scene has a limit of its own
 GROUND = replace(test_paste.GROUND, catalog=replace(CATALOG, classes=replace(CATALOG.classes, turn=TURNS)))
