@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -57,25 +58,17 @@ def main() -> int:
     return 0
 
 
-def _jobs(study: Study, asked: argparse.Namespace) -> list[Job]:
-    """All trainings, unit by unit, so that whole units are done early."""
+def _jobs(study: Study, asked: argparse.Namespace) -> Iterator[Job]:
+    """All trainings, unit by unit, so that whole units are done early; data are drawn when they are reached."""
     parts = {less for _, less in study.parts}
     names = asked.arms or [n for n in study.arms if asked.parts or n not in parts]
     table = str(rectangles(asked.out, NAMES).resolve())
-    jobs = []
     for unit in _units(study, asked):
         for arm in names:
             own: Settings = tuple(table if s == "{rectangles}" else s for s in study.arms[arm])
-            settings = (
-                "--config",
-                study.config,
-                *own,
-                *_place(study, asked, unit),
-                *(f"--{pair}" for pair in asked.set),
-            )
+            settings = ("--config", study.config, *own, *_place(study, asked, unit))
             every = ("--trainer.check_val_every_n_epoch", str(asked.epochs))
-            jobs.append(Job(arm, unit, asked.epochs, (*settings, *every)))
-    return jobs
+            yield Job(arm, unit, asked.epochs, (*settings, *every, *(f"--{pair}" for pair in asked.set)))
 
 
 def _units(study: Study, asked: argparse.Namespace) -> list[str]:

@@ -2,11 +2,12 @@
 
 import csv
 import fcntl
+import io
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,10 @@ from pathlib import Path
 from detaug.writing import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-COLUMNS = ("arm", "unit", "epochs", "steps", "minutes", "AP", "AP50", "rare", "common", "folder")
 FIGURES = ("AP", "AP50", "rare", "common")
 
 Row = dict[str, str]
+Numbers = Callable[[Path], Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +48,28 @@ class Job:
         return f"{self.arm}_{self.unit.replace('/', 'of')}_{self.epochs}"
 
 
-def run_all(jobs: Sequence[Job], out: Path) -> None:
-    """Train what the table lacks and no other process is training."""
+def scores(folder: Path) -> Row:
+    """The figures of a finished run."""
+    numbers = json.loads((folder / "metrics.json").read_text())
+    return {key: f"{numbers[key]:.4f}" for key in FIGURES}
+
+
+def run_all(jobs: Iterable[Job], out: Path, numbers: Numbers = scores) -> None:
+    """Train what the table lacks and no other process is training.
+
+    Args:
+        jobs: all trainings, asked for one by one.
+        out: the folder of the table, `runs.csv`, and of the runs.
+        numbers: what the table says of a run besides, from its folder; of each run the same columns.
+    """
     table = out / "runs.csv"
     for job in jobs:
         with claimed(out / f".{job.name}.lock") as mine:
             if mine and job.key not in {(r["arm"], r["unit"], r["epochs"]) for r in rows(table)}:
-                append(table, _trained(job, out))
+                append(table, _trained(job, out, numbers))
 
 
-def _trained(job: Job, out: Path) -> Row:
+def _trained(job: Job, out: Path, numbers: Numbers) -> Row:
     command = [sys.executable, "train.py", "fit", *job.settings]
     command += ["--name", job.name, "--runs", str(out.resolve()), "--report", "false"]
     command += ["--trainer.max_epochs", str(job.epochs), "--trainer.enable_progress_bar", "false"]
@@ -64,10 +77,8 @@ def _trained(job: Job, out: Path) -> Row:
     subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
     minutes = (time.monotonic() - begun) / 60
     folder = max((p for p in (out / job.name).iterdir() if p.name.isdecimal()), key=lambda p: int(p.name))
-    numbers = json.loads((folder / "metrics.json").read_text())
-    figures = {key: f"{numbers[key]:.4f}" for key in FIGURES}
     place = {"arm": job.arm, "unit": job.unit, "epochs": str(job.epochs), "steps": str(_steps(folder))}
-    return {**place, "minutes": f"{minutes:.1f}", **figures, "folder": str(folder.relative_to(out))}
+    return {**place, "minutes": f"{minutes:.1f}", **numbers(folder), "folder": str(folder.relative_to(out))}
 
 
 def _steps(folder: Path) -> int:
@@ -77,12 +88,17 @@ def _steps(folder: Path) -> int:
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[bool]:
-    """Whether this process alone holds the file; it is free again when the process ends, however it ends."""
+def claimed(path: Path, wait: bool = False) -> Iterator[bool]:
+    """Whether this process alone holds the file; it is free again when the process ends, however it ends.
+
+    Args:
+        path: the file; it is made.
+        wait: until no other process holds it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError:
             yield False
         else:
@@ -101,5 +117,8 @@ def append(table: Path, row: Row) -> None:
     """One more finished run."""
     with table.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        lines = [",".join(COLUMNS), *(",".join(r[c] for c in COLUMNS) for r in [*rows(table), row])]
-        write_whole(table, ("\n".join(lines) + "\n").encode())
+        text = io.StringIO()
+        lines = csv.DictWriter(text, list(row), lineterminator="\n")
+        lines.writeheader()
+        lines.writerows([*rows(table), row])
+        write_whole(table, text.getvalue().encode())
