@@ -10,6 +10,7 @@ from detaug.readers.colours import Colours
 from detaug.render.cpu import render
 from detaug.render.source import BrokenImage, Source
 from detaug.sample import Sample
+from detaug.scenes.ahead import Ahead
 from detaug.scenes.finish import Visible, finish
 from detaug.scenes.ground import ground
 from detaug.scenes.recipe import Recipe
@@ -84,13 +85,14 @@ class Augmenter:
         self.order = self.stage.order
         self.source = Source(catalog, self.stage.size, cache_bytes)
         self._items: tuple[int, list[int]] = (-1, [])
+        self._ahead = Ahead(self._plans, self._following)
 
     def __len__(self) -> int:
         return self.order.length
 
     def __getitem__(self, place: tuple[int, int]) -> Sample:
         """The sample of an epoch's slot."""
-        return self.make(self.draw(*place)).sample
+        return self._made(self.scene(*place)).sample
 
     def draw(self, epoch: int, slot: int, mixing: bool = True) -> Draw:
         """Which image stands in an epoch's slot."""
@@ -102,7 +104,15 @@ class Augmenter:
 
     def scene(self, epoch: int, slot: int, mixing: bool = True) -> Scene:
         """The plan of an epoch's slot; no image is read."""
-        return self.recipe.plan(self.draw(epoch, slot, mixing), self.stage)
+        return self._ahead.scene(self.draw(epoch, slot, mixing))
+
+    def _plans(self, draws: Iterable[Draw]) -> Iterator[Scene]:
+        return self.recipe.plans(draws, self.stage)
+
+    def _following(self, draw: Draw, count: int) -> list[Draw]:
+        """The next draws of the epoch, at most so many."""
+        slots = range(draw.slot + 1, min(draw.slot + 1 + count, len(self)))
+        return [self.draw(draw.epoch, slot, draw.mixing) for slot in slots]
 
     def make(self, draw: Draw) -> Made:
         """The sample of a draw, with its plan.
@@ -118,7 +128,7 @@ class Augmenter:
         Raises:
             InputError: as for `make`.
         """
-        return map(self._made, self.recipe.plans(draws, self.stage))
+        return map(self._made, self._plans(draws))
 
     def _made(self, scene: Scene) -> Made:
         draw, replaced = scene.draw, dict[int, int]()

@@ -1,6 +1,7 @@
 """A training's curves over its epochs, from the lines of `metrics.csv`."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from detaug.reports.run_files import RunFiles
 
 Floats = NDArray[np.float64]
+LAST = "the last ones"  # which weights were kept where no value decided
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +22,7 @@ class Curves:
         columns: for each logged name the epochs, (P,) float64, and its values there, (P,) float64. Epochs count from 0
             as in `metrics.csv`; validations within an epoch lie between whole numbers.
         best: the epoch whose weights were kept; None where nothing was validated.
-        monitor: by which value that was decided.
+        monitor: by which value that was decided, or `LAST`.
         closing: the first epoch without mosaic, mixup and paste; None where the recipe has none of them.
         last: the last epoch.
     """
@@ -54,7 +56,7 @@ def curves_of(run: RunFiles) -> Curves | None:
                 found[name].append((row["epoch"], value))
     columns = {name: _spread(points) for name, points in found.items()}
     monitor, mode = _monitor(run)
-    return Curves(columns, _best(columns.get(monitor), mode), monitor, _closing(run, last), last)
+    return Curves(columns, _kept(columns, monitor, mode), monitor, _closing(run, last), last)
 
 
 def _spread(points: list[tuple[float, float]]) -> tuple[Floats, Floats]:
@@ -69,21 +71,43 @@ def _spread(points: list[tuple[float, float]]) -> tuple[Floats, Floats]:
 
 
 def _monitor(run: RunFiles) -> tuple[str, str]:
-    """By what the best weights were chosen, and whether more or less of it is better."""
-    callbacks = run.setting("trainer", "callbacks")
-    for callback in callbacks if isinstance(callbacks, list) else []:
-        arguments = callback.get("init_args") if isinstance(callback, dict) else None
-        if isinstance(arguments, dict) and str(callback.get("class_path")).endswith("ModelCheckpoint"):
-            monitor = arguments.get("monitor")
-            if isinstance(monitor, str):
-                return monitor, str(arguments.get("mode", "min"))
-    return "val/AP", "max"
+    """By what the scored weights were chosen, and whether more or less of it is better; `LAST` for the last ones.
+
+    As the training program keeps them: by the first ModelCheckpoint that keeps any; where there is none, by what early
+    stopping watches, else by `val/AP`. The last weights are scored where none were kept, or not by a value.
+    """
+    given = run.setting("trainer", "callbacks")
+    callbacks = [c for c in (given if isinstance(given, list) else [given]) if isinstance(c, dict)]
+    kept = [_arguments(c) for c in callbacks if _kind(c) == "ModelCheckpoint"]
+    if kept:
+        chosen = next((a for a in kept if a.get("save_top_k") != 0), {})
+        monitor = chosen.get("monitor")
+        return (monitor, str(chosen.get("mode", "min"))) if isinstance(monitor, str) else (LAST, "max")
+    if run.setting("trainer", "enable_checkpointing") is False:
+        return LAST, "max"
+    stopping = next((c for c in callbacks if _kind(c).endswith("EarlyStopping")), None)
+    monitor = "val/AP" if stopping is None else str(_arguments(stopping).get("monitor", "val/AP"))
+    asked = "max" if stopping is None else _arguments(stopping).get("mode")
+    return monitor, str(asked or ("min" if "loss" in monitor else "max"))
 
 
-def _best(points: tuple[Floats, Floats] | None, mode: str) -> float | None:
-    if points is None or not np.isfinite(points[1]).any():
+def _kind(callback: dict[str, Any]) -> str:
+    return str(callback.get("class_path")).rpartition(".")[2]
+
+
+def _arguments(callback: dict[str, Any]) -> dict[str, Any]:
+    arguments = callback.get("init_args")
+    return arguments if isinstance(arguments, dict) else {}
+
+
+def _kept(columns: Mapping[str, tuple[Floats, Floats]], monitor: str, mode: str) -> float | None:
+    """The epoch whose weights were scored."""
+    if monitor == LAST:
+        validated = [float(x[-1]) for name, (x, _) in columns.items() if name.startswith("val/")]
+        return max(validated, default=None)
+    x, y = columns.get(monitor, (np.empty(0), np.empty(0)))
+    if not np.isfinite(y).any():
         return None
-    x, y = points
     return float(x[np.nanargmax(np.where(np.isfinite(y), y if mode == "max" else -y, np.nan))])
 
 

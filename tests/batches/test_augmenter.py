@@ -19,6 +19,8 @@ from detaug.errors import InputError
 from detaug.readers.read import read
 from detaug.sample import Sample
 from detaug.scenes.recipe import Recipe
+from detaug.scenes.scene import Scene
+from detaug.scenes.stage import Stage
 from tests.batches.painting import NAMES, painted
 from tests.scenes.test_boxes_follow import STRONG
 
@@ -113,6 +115,40 @@ def test_order_of_asking_does_not_matter(alone: Seen, root: Path) -> None:
     augmenter = made(root, cache_bytes=40_000)
     places = [(1, 7), (0, 3), (1, 7), (0, 0)]
     assert [digest(augmenter[p]) for p in places] == [alone[p] for p in places]
+
+
+def test_planning_ahead_or_in_batches_changes_nothing(alone: Seen, root: Path) -> None:
+    augmenter = made(root)
+    for epoch in range(EPOCHS):
+        for slot in range(IMAGES):
+            assert digest(augmenter[epoch, slot]) == alone[epoch, slot]
+    draws = [augmenter.draw(epoch, slot) for slot in range(IMAGES) for epoch in range(EPOCHS)]
+    items = SignDataset(augmenter).__getitems__(draws)
+    assert [digest(item.sample) for item in items] == [alone[draw.epoch, draw.slot] for draw in draws]
+
+
+def test_little_is_planned_in_vain(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, in jumps, in stretches: never twice as many scenes as are asked for, and few blocks where in order."""
+    augmenter = made(root)
+    blocks: list[int] = []
+    plans = Recipe.plans
+
+    def counted(recipe: Recipe, draws: Sequence[Draw], stage: Stage) -> Iterator[Scene]:
+        blocks.append(len(draws))
+        return plans(recipe, draws, stage)
+
+    monkeypatch.setattr(Recipe, "plans", counted)
+    stretches = [range(12), range(0, 12, 2), range(11, -1, -1), (0, 1, 2, 6, 7, 8), (5, 5, 5), (0, 1, 0, 1)]
+    for slots in stretches:
+        blocks.clear()
+        for slot in slots:
+            assert augmenter.scene(0, slot).draw.slot == slot
+        assert sum(blocks) < 2 * len(slots) + 1
+    blocks.clear()
+    for epoch in range(EPOCHS):
+        for slot in range(IMAGES):
+            augmenter.scene(epoch, slot)
+    assert len(blocks) <= 4 * EPOCHS
 
 
 def test_the_plan_is_the_samples_plan(root: Path) -> None:
