@@ -12,10 +12,11 @@ from detaug.scenes.block import Block
 from detaug.scenes.decoy import NUMBERS as BACKGROUND
 from detaug.scenes.decoy import backgrounds
 from detaug.scenes.edge import edges, usual_edges
+from detaug.scenes.hosts import Hosts
 from detaug.scenes.light import BRIGHTNESS
 from detaug.scenes.operation import BlockOperation, between
 from detaug.scenes.patches import NO_LABEL, Laid, Patches, both, carried, reaches, shaped, with_laid
-from detaug.scenes.placement import NUMBERS, Hosts, Placed, Wanted, placed
+from detaug.scenes.placement import NUMBERS, Placed, Wanted, placed
 from detaug.scenes.scene import Blend
 from detaug.scenes.stage import Stage
 from detaug.scenes.window import KEEP_SIDE

@@ -17,11 +17,12 @@ from detaug.scenes.colour import Colour
 from detaug.scenes.crop import Crop
 from detaug.scenes.finish import measured
 from detaug.scenes.flip import Flip
+from detaug.scenes.hosts import Hosts
 from detaug.scenes.light import BRIGHTNESS, TINT, Light
 from detaug.scenes.mosaic import Mosaic
 from detaug.scenes.noise import GaussianNoise
 from detaug.scenes.paste import Paste
-from detaug.scenes.placement import NUMBERS, Hosts, Wanted, placed
+from detaug.scenes.placement import NUMBERS, Wanted, placed
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Blend, Role, Scene, same
 from detaug.scenes.stage import Stage
