@@ -67,7 +67,7 @@ def _jobs(study: Study, asked: argparse.Namespace) -> Iterator[Job]:
         for arm in names:
             own: Settings = tuple(table if s == "{rectangles}" else s for s in study.arms[arm])
             settings = ("--config", study.config, *own, *_place(study, asked, unit))
-            every = ("--trainer.check_val_every_n_epoch", str(asked.epochs))
+            every = ("--trainer.check_val_every_n_epoch", str(asked.epochs + 1))  # scored once, at the end
             yield Job(arm, unit, asked.epochs, (*settings, *every, *(f"--{pair}" for pair in asked.set)))
 
 

@@ -50,7 +50,9 @@ STEPS = {
 STEP_PAIRS = (
     ("full", "augmented"), ("full", "balance"), ("balance", "augmented"), ("full", "plain"), ("augmented", "plain"),
 )  # fmt: skip
+_FACTORS = '{"floor": null, "threshold": 0.3, "power": 0.5, "most": 5}'
 PARTS: dict[str, Settings] = {
+    "repeat_factors": ("--data.balance", _FACTORS),
     "no_geometry_colour": _without("flip", "affine", "colour"),
     "no_mosaic": _without("mosaic"),
     "no_multiply": ("--data.recipe.affine.multiply", "1", "--data.recipe.colour.multiply", "1"),
