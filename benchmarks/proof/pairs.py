@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detaug.measures.intervals import class_mean, resampled
+from detaug.measures.bootstrap import class_mean, resampled
 from detaug.measures.matches import match
 from detaug.measures.truth import Found, GroundTruth
 

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detaug.measures.curves import average_precision
+from detaug.measures.bootstrap import class_mean, resampled
 from detaug.measures.matches import Matches
 
 DRAWS = 200
 FEW = 10  # boxes below which an interval says little
+PRIOR = 4  # images added to a class, half of them with all found, half with nothing: "plus four"
 _NORMAL = NormalDist()
+_REACH = _NORMAL.inv_cdf(0.975)
 _EQUAL = 1e-9  # values closer than this differ by rounding
-_CELLS = 1 << 22  # draws times detections that are counted at once, so that they take little memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class ClassInterval:
         ap: mean over the IoU thresholds 0.50 to 0.95.
         ap50: at IoU 0.50.
         boxes: annotated boxes, crowds left out.
-        few: fewer than 10 boxes: the interval is narrower than the truth is uncertain.
+        few: fewer than 10 boxes: the interval is too wide to say much.
     """
 
     ap: Interval
@@ -66,12 +67,18 @@ class ClassInterval:
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Bias-corrected percentile bootstrap over images (Efron, 1981).
+    """95 % intervals from a bootstrap over images, widened for classes of which few images are there.
 
-    On simulated detections with known AP these 95 % intervals held it in 85 to 95 of 100 cases for a class with 10
-    boxes or more, in 55 to 80 below 5 boxes, and in 75 to 92 for a mean over classes of which some were so rare: the AP
-    of few boxes is too high on average, and the bootstrap sees only a part of that. A class in which every draw is
-    perfect has an interval without width, which is no promise.
+    The bootstrap is the bias-corrected percentile one (Efron, 1981). It sees only the images that are there: three
+    signs that are all found make an interval without width. So a class's interval also holds the one that comes with
+    four more images, half of them with AP 1, half with 0 (Agresti and Coull, "Approximate is better than exact for
+    interval estimation of binomial proportions", 1998): the mean moves towards a half, the variance grows, and both
+    vanish as images become many. A mean over classes does not move, but takes the four images' part of the variance
+    from each.
+
+    On simulated detections with known AP (usual, poor and good detectors, and signs that come in clusters) these
+    intervals held it in 91 to 100 of 100 cases for a class with 3 to 30 boxes and in 89 to 100 for a mean over eight
+    classes; the bootstrap alone in 5 to 95 and 25 to 92. Three boxes have an interval about 0.7 wide, 20 boxes 0.35.
 
     Attributes:
         ap: mean of the classes that occur.
@@ -116,73 +123,62 @@ def intervals(
     if images:
         times = np.concatenate([times, rng.multinomial(images, np.full(images, 1 / images), draws)])
     ap = resampled(matches, times)  # (1 + draws, C, T)
+    seen = _images(matches)
+    noise = rng.normal(size=(times.shape[0], len(names))) * math.sqrt(PRIOR / 4) / (seen + PRIOR)
+    noise[0] = 0  # the value itself
     is_rare = np.array([name in rare for name in names], bool)
     boxes = matches.boxes()
     by_class, at50 = ap.mean(axis=2), ap[:, :, 0]
     return Intervals(
-        ap=_interval(class_mean(by_class)),
-        ap50=_interval(class_mean(at50)),
-        rare=_interval(class_mean(by_class[:, is_rare])),
-        common=_interval(class_mean(by_class[:, ~is_rare])),
+        ap=_of_mean(by_class + noise),
+        ap50=_of_mean(at50 + noise),
+        rare=_of_mean((by_class + noise)[:, is_rare]),
+        common=_of_mean((by_class + noise)[:, ~is_rare]),
         classes={
-            name: ClassInterval(_interval(by_class[:, c]), _interval(at50[:, c]), int(boxes[c]), bool(boxes[c] < FEW))
+            name: ClassInterval(
+                _of_one(by_class[:, c], int(seen[c])),
+                _of_one(at50[:, c], int(seen[c])),
+                int(boxes[c]),
+                bool(boxes[c] < FEW),
+            )
             for c, name in enumerate(names)
         },
         draws=draws,
     )
 
 
-def resampled(matches: Matches, times: NDArray[np.int64]) -> NDArray[np.float64]:
-    """AP where image i occurs `times[b, i]` times, for B sets at once.
-
-    The same as scoring the repeated images, but where an image has several detections of a class with equal scores:
-    there COCO's order is by chance.
-
-    Args:
-        matches: of M images.
-        times: (B, M) int64.
-
-    Returns:
-        (B, C, T) 0 to 1; NaN where a set has no box of the class.
-    """
+def _images(matches: Matches) -> NDArray[np.int64]:
+    """(C,) images in which a class is to be found."""
     truth = matches.truth
-    ap = np.full((len(times), matches.classes, matches.matched.shape[1]), np.nan)
-    box_image = np.repeat(np.arange(len(truth)), np.diff(truth.starts))
-    order = np.lexsort((-matches.score, matches.label))
-    ends = np.searchsorted(matches.label[order], np.arange(matches.classes + 1))
-    for c in np.flatnonzero(matches.boxes()):
-        own = order[ends[c] : ends[c + 1]]
-        there = box_image[(truth.labels == c) & ~truth.crowd]
-        size = max(1, _CELLS // max(1, len(own)))
-        for first in range(0, len(times), size):
-            some = times[first : first + size]
-            boxes = some[:, there].sum(axis=1)
-            ap[first : first + size, c] = _of_class(matches, own, some[:, matches.image[own]], boxes)
-    return ap
+    owner = np.repeat(np.arange(len(truth)), np.diff(truth.starts))[~truth.crowd]
+    pairs = np.unique(np.stack([owner, truth.labels[~truth.crowd]]), axis=1)
+    return np.bincount(pairs[1], minlength=matches.classes).astype(np.int64)
 
 
-def _of_class(
-    matches: Matches, own: NDArray[np.int64], times: NDArray[np.int64], boxes: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """(B, T) AP of one class from its detections, best first, and how often each occurs."""
-    right, ignored = matches.right[own], matches.ignored[own]
-    every = np.cumsum(times, axis=1)
-    columns = []
-    for t in range(right.shape[1]):
-        hit, out = np.flatnonzero(right[:, t]), np.flatnonzero(ignored[:, t])
-        left_out = np.pad(np.cumsum(times[:, out], axis=1), ((0, 0), (1, 0)))[:, np.searchsorted(out, hit)]
-        columns.append(average_precision(np.cumsum(times[:, hit], axis=1), every[:, hit] - left_out, boxes))
-    return np.stack(columns, axis=1)
+def _of_one(values: NDArray[np.float64], images: int) -> Interval:
+    """Of one class, which is in so many images: the bootstrap's interval and that with four more images together."""
+    found = _bootstrap(values)
+    drawn = values[1:][~np.isnan(values[1:])]
+    if math.isnan(found.value) or not len(drawn):
+        return found
+    whole = images + PRIOR
+    middle = (images * found.value + PRIOR / 2) / whole
+    reach = _REACH * math.sqrt(images**2 * float(drawn.var()) + PRIOR / 4) / whole
+    return Interval(found.value, max(0.0, min(found.low, middle - reach)), min(1.0, max(found.high, middle + reach)))
 
 
-def class_mean(ap: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(B,) mean of (B, C) over the classes that occur; NaN where none does."""
-    there = ~np.isnan(ap)
-    number = there.sum(axis=1)
-    return np.where(number > 0, np.where(there, ap, 0).sum(axis=1) / np.maximum(number, 1), np.nan)
+def _of_mean(values: NDArray[np.float64]) -> Interval:
+    """Of the mean over classes, (1 + draws, C): the bias-corrected percentiles and the plain ones together."""
+    mean = class_mean(values)
+    found = _bootstrap(mean)
+    drawn = mean[1:][~np.isnan(mean[1:])]
+    if math.isnan(found.value) or not len(drawn):
+        return found
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Interval(found.value, max(0.0, min(found.low, float(low))), min(1.0, max(found.high, float(high))))
 
 
-def _interval(values: NDArray[np.float64]) -> Interval:
+def _bootstrap(values: NDArray[np.float64]) -> Interval:
     """From the value as it is, followed by those of the draws; it always holds the value.
 
     The bias-corrected percentiles: where most draws lie above the value, lower percentiles are taken.
@@ -192,6 +188,5 @@ def _interval(values: NDArray[np.float64]) -> Interval:
         return Interval(value, math.nan, math.nan)
     below = np.mean(drawn < value - _EQUAL) / 2 + np.mean(drawn <= value + _EQUAL) / 2
     shift = 2 * _NORMAL.inv_cdf(float(np.clip(below, 0.5 / len(drawn), 1 - 0.5 / len(drawn))))
-    reach = _NORMAL.inv_cdf(0.975)
-    low, high = np.quantile(drawn, [_NORMAL.cdf(shift - reach), _NORMAL.cdf(shift + reach)])
+    low, high = np.quantile(drawn, [_NORMAL.cdf(shift - _REACH), _NORMAL.cdf(shift + _REACH)])
     return Interval(value, min(float(low), value), max(float(high), value))

@@ -100,7 +100,7 @@ def test_it_is_what_validating_those_images_gives(averaged: bool, tmp_path: Path
 
 
 def test_it_shows_the_same_whole_training_images_each_time(tmp_path: Path) -> None:
-    _, data, kept = fitted(tmp_path)
+    _, data, kept = fitted(tmp_path, epoch_length=12)
     assert kept.pictures[0].keys() == set(range(5))
     assert kept.pictures[0] == kept.pictures[1]
     images = WholeImages(data.eval_catalog("clean"), data.eval_size, None, "error")
@@ -112,11 +112,11 @@ def test_it_shows_the_same_whole_training_images_each_time(tmp_path: Path) -> No
 
 
 def test_validation_is_the_same_with_and_without_it(tmp_path: Path) -> None:
-    _, _, with_it = fitted(tmp_path / "a")
-    _, _, without = fitted(tmp_path / "b", probe=None)
+    _, _, with_it = fitted(tmp_path / "a", epoch_length=12)
+    _, _, without = fitted(tmp_path / "b", epoch_length=12, probe=None)
     assert [s["validate"].loss.value for s in with_it.scored] == [s["validate"].loss.value for s in without.scored]
     assert set(without.scored[-1]) == {"validate"}
-    _, _, fewer = fitted(tmp_path / "c", probe=2, epochs=1)
+    _, _, fewer = fitted(tmp_path / "c", epoch_length=12, probe=2, epochs=1)
     assert len(fewer.pictures[0]) == 2
 
 
