@@ -2,8 +2,12 @@
 
 from typing import Literal
 
+import torch
+import torch.distributed as dist
 from timm.layers.norm_act import BatchNormAct2d, GroupNormAct, convert_sync_batchnorm, freeze_batch_norm_2d
 from torch import nn
+
+from detaug.errors import InputError
 
 Norm = Literal["batch", "frozen", "group", "sync"]
 
@@ -33,6 +37,23 @@ def set_norm(network: nn.Module, norm: Norm) -> int:
         else:
             changed += set_norm(child, norm)
     return changed
+
+
+def refuse_on_cpus(norm: Norm | None, device: torch.device) -> None:
+    """See to it that statistics over all processes can be taken; torch takes them on GPUs only.
+
+    A lone process has nothing to bring together and may be on a CPU, but not one that was started as one of several:
+    torch refuses before it counts them.
+
+    Args:
+        norm: the network's.
+        device: where a process trains.
+
+    Raises:
+        InputError: they are asked for among processes on CPUs.
+    """
+    if norm == "sync" and device.type == "cpu" and dist.is_available() and dist.is_initialized():
+        raise InputError("model.norm: sync needs GPUs; on CPUs take group or frozen.")
 
 
 def _converted(layer: nn.BatchNorm2d, norm: Norm) -> nn.Module:

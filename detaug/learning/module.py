@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from detaug.batches.batch import Batch
 from detaug.classes import ClassTable
-from detaug.detectors.norms import Norm
+from detaug.detectors.norms import Norm, refuse_on_cpus
 from detaug.detectors.protocol import Forward
 from detaug.detectors.torchvision import build_fcos
 from detaug.errors import InputError
@@ -118,9 +118,7 @@ class SignDetector(EvaluatedModule):
         if isinstance(table, ClassTable):
             self.class_rows = table_rows(table)
         assert self.detector is not None
-        on_cpus = self.trainer.world_size > 1 and self.trainer.strategy.root_device.type == "cpu"
-        if self.network["norm"] == "sync" and on_cpus:
-            raise InputError("model.norm: sync needs GPUs; on CPUs take group or frozen.")
+        refuse_on_cpus(self.network["norm"], self.trainer.strategy.root_device)
         self.freezing = Freezing(self.detector.network.backbone.body, self.freeze_stages, self.unfreeze_epochs)
         self.freezing.begin(0)
 
