@@ -25,18 +25,16 @@ def add(commands: Any, data: argparse.ArgumentParser) -> None:  # noqa: ARG001 -
 
 def run(args: argparse.Namespace) -> int:
     """Write the page."""
-    # Here, since the plotting library takes half a second that no other command should spend.
-    from detaug.reports.comparison import write_comparison
-    from detaug.reports.report import write_report
-
     if args.out is not None:
         writable(args.out, args.force)
     if args.data is not None and not args.data.is_dir():
         raise InputError(f"{args.data}: there is no such folder.")
-    with waiting("Writing"):
-        if len(args.runs) == 1:
-            made = write_report(args.runs[0], args.data, args.out)
-        else:
-            made = write_comparison(args.runs, args.out)
+    count = len(args.runs)
+    with waiting("Writing the report" if count == 1 else f"Comparing {count} runs"):
+        # Here, since the plotting library takes half a second that no other command should spend.
+        from detaug.reports.comparison import write_comparison
+        from detaug.reports.report import write_report
+
+        made = write_report(args.runs[0], args.data, args.out) if count == 1 else write_comparison(args.runs, args.out)
     print(made)
     return 0

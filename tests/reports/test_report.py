@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+import time
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,7 +19,7 @@ from detaug.reports.figures import Line, bars, curves
 from detaug.reports.marks import Picture
 from detaug.reports.pictures import FOUND, SIDE, TRUTH, Mark, cut_out
 from detaug.reports.report import write_report
-from detaug.reports.run_curves import curves_of
+from detaug.reports.run_curves import LAST, curves_of
 from detaug.reports.run_data import run_data
 from detaug.reports.run_files import read_run
 from detaug.reports.scores_part import MATRIX
@@ -141,8 +142,17 @@ def test_one_file_alone_makes_a_report_that_says_what_it_lacks(run: Path, kept: 
     assert "exposure.json" in page.texts["exposure"]
 
 
-@pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("content", [b"{", b"{}", b"\xff\xfe\x00", b"[[1]]"])
+BROKEN = (b"{", b"{}", b"\xff\xfe\x00", b"[[1]]")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [  # fast: two contents for each file, each content for half of the files
+        pytest.param(file, content, marks=pytest.mark.slow if (i + j) % 2 else ())
+        for i, file in enumerate(FILES)
+        for j, content in enumerate(BROKEN)
+    ],
+)
 def test_a_broken_file_costs_its_own_parts_only(run: Path, file: str, content: bytes) -> None:
     (run / file).write_bytes(content)
     page = made(run)
@@ -216,12 +226,39 @@ def test_curves_end_with_the_training_and_know_its_best_epoch(whole: Path) -> No
     assert epochs.tolist() == list(range(EPOCHS))
     assert ap.max() < 0.99  # the scoring of the kept weights is no point of the curve
     assert (logged.best, logged.monitor, logged.closing, logged.last) == (9, "val/AP", CLOSING, EPOCHS - 1)
-    lowest = {"class_path": "x.ModelCheckpoint", "init_args": {"monitor": "clean/loss", "mode": "min"}}
+
+
+CLEAN_LOSS = {"class_path": "x.ModelCheckpoint", "init_args": {"monitor": "clean/loss", "mode": "min"}}
+STOPPING = {"class_path": "detaug.learning.stopping.ClosingEarlyStopping", "init_args": {"monitor": "val/loss"}}
+LIGHTNINGS = {"class_path": "x.EarlyStopping", "init_args": {"monitor": "clean/AP", "mode": "max"}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "monitor", "best"),
+    [
+        ({"callbacks": [CLEAN_LOSS]}, "clean/loss", EPOCHS - 1),
+        ({"callbacks": CLEAN_LOSS}, "clean/loss", EPOCHS - 1),
+        ({"callbacks": [STOPPING, CLEAN_LOSS]}, "clean/loss", EPOCHS - 1),
+        ({"callbacks": [STOPPING]}, "val/loss", None),
+        ({"callbacks": [{**STOPPING, "init_args": {"monitor": "val/AP", "mode": None}}]}, "val/AP", 9),
+        ({"callbacks": [LIGHTNINGS]}, "clean/AP", EPOCHS - 1),
+        ({"callbacks": [{"class_path": "x.Ema"}]}, "val/AP", 9),
+        ({"callbacks": [{"class_path": "x.ModelCheckpoint", "init_args": {"monitor": None}}]}, LAST, EPOCHS - 1),
+        ({"callbacks": [{"class_path": "x.ModelCheckpoint"}]}, LAST, EPOCHS - 1),
+        ({"callbacks": None, "enable_checkpointing": False}, LAST, EPOCHS - 1),
+    ],
+)
+def test_the_kept_epoch_is_the_one_that_the_program_keeps(
+    settings: dict[str, Any], monitor: str, best: int | None, whole: Path
+) -> None:
+    """Early stopping decides where no ModelCheckpoint is given; the last weights where nothing is monitored."""
     files = read_run(whole)
-    files.config["trainer"]["callbacks"] = [lowest]
-    other = curves_of(files)
-    assert other is not None
-    assert other.best == EPOCHS - 1
+    files.config["trainer"] |= settings
+    logged = curves_of(files)
+    assert logged is not None
+    epochs, losses = logged.columns["val/loss"]
+    assert (logged.best, logged.monitor) == (epochs[losses.argmin()] if best is None else best, monitor)
+    assert epochs[losses.argmin()] not in (9, EPOCHS - 1)  # so that no rule is taken for another
 
 
 def test_closing_is_the_same_counted_or_planned(run: Path) -> None:
@@ -342,3 +379,21 @@ def test_the_command_writes_where_it_is_told_and_replaces_nothing_unasked(
     assert "2 runs compared" in own.read_text()
     assert main(["report", str(run), "--data", str(tmp_path / "absent")]) == 2
     assert main(["report", str(tmp_path)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("runs", "module", "words"), [(1, "report", "Writing the report"), (3, "comparison", "3 runs")]
+)
+def test_a_terminal_is_told_what_it_waits_for(
+    runs: int, module: str, words: str, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes what pytest gives it for a terminal
+    monkeypatch.setattr("detaug.waiting._PATIENCE", 0.0)
+
+    def slow(*_: Any) -> Path:
+        time.sleep(0.5)
+        return run
+
+    monkeypatch.setattr(f"detaug.reports.{module}.write_{module}", slow)
+    assert main(["report", *[str(run)] * runs]) == 0
+    assert words in capsys.readouterr().err
