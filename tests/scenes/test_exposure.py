@@ -23,6 +23,7 @@ from tests.scenes.test_boxes_follow import STRONG
 FINE = 4  # sub-pixels per axis
 NEAR = 0.02
 CATALOG = replace(world(images=20), has_images=False)
+EPOCHS = 3
 RECIPE = Recipe(**{**STRONG, "min_visible": 0.4, "min_side": 6.0})  # type: ignore[arg-type]
 
 
@@ -84,10 +85,10 @@ def test_the_ledger_counts_what_an_id_picture_shows() -> None:
     ground = stage(CATALOG)
     shown = np.zeros((len(CATALOG.classes), len(Came), len(BUCKETS)), np.int64)
     unsure = np.zeros(len(CATALOG.classes), np.int64)
-    items = ground.order.items(0)
+    draws = [Draw(e, slot, item) for e in range(EPOCHS) for slot, item in enumerate(ground.order.items(e).tolist())]
     pasted = 0
-    for slot, item in enumerate(items.tolist()):
-        scene = RECIPE.plan(Draw(0, slot, item), ground)
+    for scene in RECIPE.plans(draws, ground):
+        item = scene.draw.item
         share, side = seen(scene)
         pasted += int((scene.role == Role.PASTE).sum())
         near = np.abs(share - RECIPE.min_visible) < NEAR
@@ -105,8 +106,8 @@ def test_the_ledger_counts_what_an_id_picture_shows() -> None:
                     unsure[scene.label[own]] += 1
                     continue
             shown[scene.label[own], kind, np.searchsorted(SIDES, side[own], side="right")] += 1
-    ledger = exposure(ground, RECIPE).shown
-    assert pasted > 5
+    ledger = exposure(ground, RECIPE, range(EPOCHS)).shown
+    assert pasted > 10
     assert shown.sum() > 2 * unsure.sum()
     assert (ledger >= shown).all()
     assert (ledger.sum((1, 2)) <= shown.sum((1, 2)) + unsure).all()
