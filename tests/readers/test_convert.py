@@ -413,7 +413,8 @@ def test_targets_that_are_refused(source: Catalog, tmp_path: Path) -> None:
     refused(source, tmp_path / "a.txt" / "new", "cannot be written")
     refused(source, source.root, "of its own", force=True)
     refused(source, source.root / "inner", "of its own")
-    refused(source, tmp_path, "of its own", force=True)
+    around = tmp_path / "around"  # not `tmp_path` itself: beside it stands what all other tests have written
+    refused(read(shutil.copytree(source.root, around / "source")), around, "of its own", force=True)
     (tmp_path / "round").symlink_to(source.root)
     refused(source, tmp_path / "round" / "inner", "of its own")
     (full / ".detaug").mkdir()

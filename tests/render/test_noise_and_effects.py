@@ -57,15 +57,15 @@ import socket, sys
 def refuse(*a, **k):
     raise AssertionError("a socket was opened")
 socket.socket.connect = refuse
-import numpy as np
 import detaug
+assert "torch" not in sys.modules
+import numpy as np
 from detaug.render.effects import run
 from detaug.scenes.scene import Effect
 run(np.zeros((64, 64, 3), np.uint8), [Effect("jpeg", 1)])
 assert "torch" not in sys.modules or "albumentations" in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
-    subprocess.run([sys.executable, "-c", "import detaug, sys; assert 'torch' not in sys.modules"], check=True)
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])

@@ -80,11 +80,16 @@ class Painter:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.made: dict[str, NDArray[np.uint8]] = {}
+        self.sources: dict[tuple[int, int], Source] = {}
 
     def __call__(self, path: Path) -> NDArray[np.uint8]:
         if path.name not in self.made:
             self.made[path.name] = self._painted(int(path.stem))
         return self.made[path.name]
+
+    def source(self, size: tuple[int, int]) -> Source:
+        """The pictures for a canvas, each reduced once."""
+        return self.sources.setdefault(size, Source(self.catalog, size, read=self))
 
     def _painted(self, row: int) -> NDArray[np.uint8]:
         height, width = self.catalog.sizes[row].tolist()
@@ -138,22 +143,26 @@ def enlarged(scene: Scene, times: int) -> Scene:
     return replace(scene.moved(matrix), size=(scene.size[0] * times, scene.size[1] * times))
 
 
-def extents(
-    scene: Scene, paint: Painter, catalog: Catalog, group: int = 0, at: float = 0.5
-) -> dict[int, NDArray[np.float64]]:
+def extents(scene: Scene, paint: Painter, group: int = 0, at: float = 0.5) -> dict[int, NDArray[np.float64]]:
     """The box round what is seen of each object, by origin, to a fraction of a pixel."""
     alone = replace(scene, opacity=tuple(float(g == 0 or g == group) for g in range(len(scene.opacity))))
-    image = render(alone, Source(catalog, scene.size, read=paint)).astype(np.float32)
-    share = image[..., 1] / 255
+    image = render(alone, paint.source(scene.size)).astype(np.float32)
+    reds, greens, blues = cv2.split(image)
+    share = greens / 255
     seen: dict[int, NDArray[np.float64]] = {}
     for origin in np.unique(scene.origin[scene.group[scene.layer] == group]).tolist():
         red, _, blue = colour_of(origin)
-        near = (np.abs(image[..., 0] - share * red) < 12) & (np.abs(image[..., 2] - share * blue) < 12)
+        near = (np.abs(reds - share * red) < 12) & (np.abs(blues - share * blue) < 12)
         # Where two objects meet, their mixed colours look like a third one's: a thin line, not the largest part.
-        count, parts, stats, _ = cv2.connectedComponentsWithStats(((share > 0.3) & near).astype(np.uint8))
+        shown = ((share > 0.3) & near).astype(np.uint8)
+        left, top, width, height = cv2.boundingRect(shown)
+        part = np.s_[max(top - 1, 0) : top + height + 1, max(left - 1, 0) : left + width + 1]
+        count, parts, stats, _ = cv2.connectedComponentsWithStats(shown[part])
         if count > 1:
             largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-            own = np.where(cv2.dilate((parts == largest).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0, share, 0)
+            grown = cv2.dilate((parts == largest).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+            own = np.zeros_like(share)
+            own[part] = np.where(grown, share[part], 0)
             if own.max() <= at:
                 continue  # a sliver
             x1, x2 = _crossings(own.max(0), at)

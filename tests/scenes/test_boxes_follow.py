@@ -62,7 +62,7 @@ def misfits(scene: Scene, shown: Scene, times: int) -> list[tuple[int, float]]:
     boxes, share = measured(scene)
     found = []
     for group in range(len(scene.opacity)):
-        seen = extents(enlarged(shown, times), PAINT, CATALOG, group, at=0.3 if times > 1 else 0.4)
+        seen = extents(enlarged(shown, times), PAINT, group, at=0.3 if times > 1 else 0.4)
         for i in np.flatnonzero(scene.group[scene.layer] == group):
             alone = (scene.origin == scene.origin[i]).sum() == 1  # the same image may stand in two tiles
             large = (boxes[i, 2:] - boxes[i, :2]).min() >= 4
