@@ -1,7 +1,10 @@
 """The augmentations as a library: from a catalog and a recipe to samples, without torch."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from detaug.draws.balance import Balance
 from detaug.draws.draw import Draw
@@ -122,19 +125,25 @@ class Augmenter:
         """
         return next(self.makes([draw]))
 
-    def makes(self, draws: Iterable[Draw]) -> Iterator[Made]:
+    def makes(
+        self, draws: Iterable[Draw], picture: Callable[[Scene, Source], NDArray[np.uint8]] = render
+    ) -> Iterator[Made]:
         """The samples of several draws, one after the other; planned together, which costs less.
+
+        Args:
+            draws: their places.
+            picture: what makes a scene's pixels; it raises `BrokenImage` for an image that cannot be decoded.
 
         Raises:
             InputError: as for `make`.
         """
-        return map(self._made, self._plans(draws))
+        return (self._made(scene, picture) for scene in self._plans(draws))
 
-    def _made(self, scene: Scene) -> Made:
+    def _made(self, scene: Scene, picture: Callable[[Scene, Source], NDArray[np.uint8]] = render) -> Made:
         draw, replaced = scene.draw, dict[int, int]()
         while True:
             try:
-                image = render(scene, self.source)
+                image = picture(scene, self.source)
                 break
             except BrokenImage as error:
                 if self.on_bad_image == "error":

@@ -17,6 +17,7 @@ from detaug.batches.broken import BrokenImages
 from detaug.batches.dataset import LateLoader, SignDataset, WholeImages, collate
 from detaug.batches.mirroring import mirroring
 from detaug.batches.parts import Parts, divided, fingerprint, split_codes, with_file
+from detaug.batches.planned import PlannedBatch, PlannedSigns
 from detaug.batches.shown import Shown
 from detaug.draws.balance import Balance, rare_mask
 from detaug.draws.sampler import DrawSampler, ShareSampler
@@ -24,8 +25,12 @@ from detaug.errors import InputError
 from detaug.readers.catalog import Catalog, Split
 from detaug.readers.colours import Colours
 from detaug.readers.read import read, reading
+from detaug.render.gpu.limits import require_supported
+from detaug.render.gpu.resident import ResidentImages
 from detaug.scenes.recipe import Recipe
 from detaug.waiting import waiting
+
+Transferred = Batch | PlannedBatch
 
 EVALUATIONS = {"sanity_check": "validate"}  # Lightning's stages that have another name here
 
@@ -62,6 +67,8 @@ class SignData(LightningDataModule):
         suspects: most training images in which, after the training, labels are looked for that may be wrong; 0 for
             none. They are looked for by a single process only.
         on_bad_image: `skip` counts an image that cannot be decoded and shows another; `error` stops.
+        gpu: training images stay decoded on the training device and are augmented there; workers only plan.
+        resident_gb: memory of the device for these images; null is half of what a GPU has free.
     """
 
     def __init__(
@@ -88,8 +95,12 @@ class SignData(LightningDataModule):
         probe: int | None = 500,
         suspects: int = 1000,
         on_bad_image: Literal["skip", "error"] = "skip",
+        gpu: bool = False,
+        resident_gb: float | None = None,
     ) -> None:
         super().__init__()
+        if gpu:
+            require_supported(recipe)
         self.root, self.format, self.classes = root, format, classes
         self.recipe, self.balance, self.rare = recipe, balance, rare
         self.size = _canvas(_SIZE if size is None else size)
@@ -105,6 +116,8 @@ class SignData(LightningDataModule):
         self.on_bad_image: Literal["skip", "error"] = on_bad_image
         self.broken = BrokenImages(root)
         self.shown = Shown()
+        self.gpu, self.resident_gb = gpu, resident_gb
+        self._resident: ResidentImages | None = None
         self._given: Catalog | None = None
         self._parts: Parts | None = None
         self._sampler: DrawSampler | None = None
@@ -263,7 +276,22 @@ class SignData(LightningDataModule):
         world, rank = self._world()
         until = 10**6 if self.mix_until_epoch is None else self.mix_until_epoch
         self._sampler = DrawSampler(augmenter.order, self.batch_size, until, world, rank)
-        return self._loader(SignDataset(augmenter), self._sampler, self.batch_size)
+        if not self.gpu:
+            return self._loader(SignDataset(augmenter), self._sampler, self.batch_size)
+        planned = PlannedSigns(augmenter, self._on_device().broken)
+        return self._loader(planned, self._sampler, self.batch_size, planned.collate)
+
+    def _on_device(self) -> ResidentImages:
+        """The training images in the memory of the device that trains; decoded once."""
+        if self._resident is None:
+            catalog = self.part("train")
+            device = "cpu" if self.trainer is None else self.trainer.strategy.root_device
+            threads = max(1, self.workers)
+            self._resident = ResidentImages(
+                catalog, self.size, device, self.resident_gb, self.on_bad_image, threads=threads
+            )
+            self.broken.met({catalog.name(row) for row in self._resident.broken}, len(self.catalog))
+        return self._resident
 
     def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         """Whole images of the validation split, each once over all ranks; more loaders where `validated` has more."""
@@ -285,14 +313,16 @@ class SignData(LightningDataModule):
         images = WholeImages(catalog, self.eval_size, cache, self.on_bad_image)
         return self._loader(images, ShareSampler(len(catalog), world, rank), self.eval_batch_size)
 
-    def _loader(self, dataset: Dataset[Any], sampler: Any, batch_size: int) -> DataLoader[Any]:
+    def _loader(
+        self, dataset: Dataset[Any], sampler: Any, batch_size: int, joined: Callable[[Any], Any] = collate
+    ) -> DataLoader[Any]:
         start: Callable[[int], None] | None = one_thread if self.workers else None
         return LateLoader(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
             num_workers=self.workers,
-            collate_fn=collate,
+            collate_fn=joined,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.workers > 0,
             worker_init_fn=start,
@@ -308,7 +338,7 @@ class SignData(LightningDataModule):
         if self._sampler is not None:
             self._sampler.mix_until_epoch = epoch
 
-    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+    def on_before_batch_transfer(self, batch: Transferred, dataloader_idx: int) -> Transferred:
         """Count what is shown, and images that could not be decoded; end the run where these are too many.
 
         Raises:
@@ -316,14 +346,26 @@ class SignData(LightningDataModule):
         """
         running = self.trainer.state.stage if self.trainer is not None else None
         stage = "train" if running is None else str(running.value)
+        told = batch.batch if isinstance(batch, PlannedBatch) else batch
         if stage == "train":
-            self.shown.add(batch, len(self.class_names))
-        if len(batch.broken):
+            self.shown.add(told, len(self.class_names))
+        if len(told.broken):
             stage = EVALUATIONS.get(stage, stage)
             shown = self.validated[dataloader_idx] if stage == "validate" else stage
             catalog = self.part("train") if stage == "train" else self.eval_catalog(shown)
-            self.broken.met({catalog.name(r) for r in batch.broken.tolist()}, len(self.catalog))
+            self.broken.met({catalog.name(r) for r in told.broken.tolist()}, len(self.catalog))
         return batch
+
+    def on_after_batch_transfer(self, batch: Transferred, dataloader_idx: int) -> Batch:  # noqa: ARG002
+        """Make the pictures of planned samples on the device that they are on now."""
+        if not isinstance(batch, PlannedBatch):
+            return batch
+        return batch.rendered(self._on_device())
+
+    def teardown(self, stage: str) -> None:
+        """Give the memory back that the training images took."""
+        if stage == "fit":
+            self._resident = None
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must know, and what scoring must know of the training."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -60,10 +61,14 @@ class SignDataset(Dataset[Item]):
 
     def __getitems__(self, draws: Sequence[Draw | int]) -> list[Item]:
         """The samples of a batch, planned together."""
-        places = [draw if isinstance(draw, Draw) else self.augmenter.draw(0, draw) for draw in draws]
-        return [self._item(made) for made in self.augmenter.makes(places)]
+        return [self.item(made) for made in self.augmenter.makes(self.places(draws))]
 
-    def _item(self, made: Made) -> Item:
+    def places(self, draws: Sequence[Draw | int]) -> list[Draw]:
+        """The draws; an index is a slot of epoch 0."""
+        return [draw if isinstance(draw, Draw) else self.augmenter.draw(0, draw) for draw in draws]
+
+    def item(self, made: Made) -> Item:
+        """A sample with what a batch says of it."""
         row = made.scene.draw.item
         height, width = self.augmenter.catalog.sizes[row].tolist()
         origins = came(made.scene)[made.visible.objects]
@@ -146,5 +151,11 @@ def _images(items: Sequence[Item]) -> Tensor:
     """(B, 3, H, W) uint8."""
     if not items:
         return torch.empty((0, 3, 1, 1), dtype=torch.uint8)
-    stacked = torch.from_numpy(np.stack([i.sample.image for i in items]))
-    return stacked.permute(0, 3, 1, 2).contiguous()
+    shapes = {item.sample.image.shape for item in items}
+    if len(shapes) > 1:
+        raise ValueError(f"images of one batch have one size, not {sorted(shapes)}")
+    height, width, _ = shapes.pop()
+    batch = torch.empty((len(items), 3, height, width), dtype=torch.uint8)
+    for planes, item in zip(batch.numpy(), items, strict=True):
+        cv2.split(item.sample.image, list(planes))  # straight into the tensor's memory
+    return batch

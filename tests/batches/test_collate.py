@@ -42,6 +42,22 @@ def test_images_without_boxes_keep_their_place() -> None:
     assert collate([item(3, 0)]).boxes.shape == (0, 4)
 
 
+def test_pixels_keep_their_place_and_channel() -> None:
+    rng = np.random.default_rng(0)
+    wide = [rng.integers(0, 256, (7, 20, 3), np.uint8) for _ in range(3)]
+    nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
+    for images in (wide, [image[:, 3:12] for image in wide]):  # also parts of larger images
+        items = [Item(Sample(image, *nothing), 0, (1.0, 1.0, 0.0, 0.0), (7, 20)) for image in images]
+        made = collate(items).images
+        assert made.is_contiguous()
+        np.testing.assert_array_equal(made.numpy(), np.stack(images).transpose(0, 3, 1, 2))
+
+
+def test_images_of_different_sizes_are_refused() -> None:
+    with pytest.raises(ValueError, match="one size"):
+        collate([item(1, 0, side=8), item(2, 0, side=9)])
+
+
 def test_to_moves_every_tensor() -> None:
     moved = collate([item(1, 2)]).to("meta")
     assert {getattr(moved, f.name).device.type for f in dataclasses.fields(Batch)} == {"meta"}
