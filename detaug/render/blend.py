@@ -43,7 +43,7 @@ def alpha(inside: Array, blend: int, soft: float) -> NDArray[np.float32]:
         # Page, "Approximations to the cumulative normal function", 1977; within 0.0002.
         share = 0.5 + 0.5 * np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))
     else:
-        share = np.clip(inside / max(soft, 1.0) + 0.5, 0, 1)
+        share = np.minimum(np.maximum(inside / max(soft, 1.0) + 0.5, 0), 1)
     return share.astype(np.float32)
 
 

@@ -1,9 +1,14 @@
 """How much of each pixel an outline covers: the mask of a pasted sign, the same for every renderer."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from detaug.outline import UNIT_POLYGONS, Array, Outline
+
+Spread = tuple[float, float, float, float]  # the rows a b, c d of a matrix: as plain numbers a tenth of an array's time
+_CORNERS = {code: [(u, v) for u, v in corners.tolist()] for code, corners in UNIT_POLYGONS.items()}
 
 
 def coverage(outline: int, box: Array, matrix: Array, window: tuple[int, int, int, int]) -> NDArray[np.float32]:
@@ -31,34 +36,39 @@ def depth(outline: int, box: Array, matrix: Array, window: tuple[int, int, int, 
         (y2 - y1, x2 - x1) float64.
     """
     x1, y1, x2, y2 = window
-    centre = matrix[:2, :2] @ ((box[:2] + box[2:]) / 2) + matrix[:2, 2]
-    spread = matrix[:2, :2] * ((box[2:] - box[:2]) / 2)  # unit square to canvas
-    x = np.arange(x1, x2) + 0.5 - centre[0]
-    y = np.arange(y1, y2) + 0.5 - centre[1]
+    (a, b, shift_x), (c, d, shift_y) = matrix[:2].tolist()
+    left, top, right, bottom = box.tolist()
+    u, v, half_x, half_y = (left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2
+    x = np.arange(x1, x2) + (0.5 - (a * u + b * v + shift_x))
+    y = np.arange(y1, y2) + (0.5 - (c * u + d * v + shift_y))
+    spread = a * half_x, b * half_y, c * half_x, d * half_y  # unit square to canvas
     return _in_ellipse(spread, x, y) if outline == Outline.ELLIPSE else _in_polygon(outline, spread, x, y)
 
 
-def _in_polygon(outline: int, spread: Array, x: Array, y: Array) -> Array:
+def _in_polygon(outline: int, spread: Spread, x: Array, y: Array) -> Array:
     """Distance to the nearest side's line, positive inside."""
-    corners = UNIT_POLYGONS[outline] @ spread.T
-    sides = np.roll(corners, -1, axis=0) - corners
+    a, b, c, d = spread
+    corners = [(a * u + b * v, c * u + d * v) for u, v in _CORNERS[outline]]
     # Clockwise on screen has its inside to the right of each side; a mirroring matrix turns that round.
-    normals = np.stack([-sides[:, 1], sides[:, 0]], 1) * np.sign(np.linalg.det(spread))
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    offsets = (normals * corners).sum(1)
+    side = 1.0 if a * d > b * c else -1.0
     nearest = np.full((len(y), len(x)), np.inf)
-    for (nx, ny), offset in zip(normals, offsets, strict=True):
-        np.minimum(nearest, (nx * x)[None, :] + (ny * y - offset)[:, None], out=nearest)
+    for (u1, v1), (u2, v2) in zip(corners, corners[1:] + corners[:1], strict=True):
+        length = side * math.hypot(u2 - u1, v2 - v1)
+        across, down = (v1 - v2) / length, (u2 - u1) / length
+        np.minimum(nearest, across * x + (down * y - (across * u1 + down * v1))[:, None], out=nearest)
     return nearest
 
 
-def _in_ellipse(spread: Array, x: Array, y: Array) -> Array:
-    """Distance to the ellipse's edge to first order, positive inside: (1 - r) / |gradient of r|."""
-    inverse = np.linalg.inv(spread)
-    u = (inverse[0, 0] * x)[None, :] + (inverse[0, 1] * y)[:, None]
-    v = (inverse[1, 0] * x)[None, :] + (inverse[1, 1] * y)[:, None]
-    radius = np.maximum(np.hypot(u, v), 1e-6)
-    slope_x = (u * inverse[0, 0] + v * inverse[1, 0]) / radius
-    slope_y = (u * inverse[0, 1] + v * inverse[1, 1]) / radius
-    distance: Array = (1 - radius) / np.hypot(slope_x, slope_y)
+def _in_ellipse(spread: Spread, x: Array, y: Array) -> Array:
+    """Distance to the ellipse's edge to first order, positive inside: (1 - r) / |gradient of r|.
+
+    With the inverse B of the spread, r is the length of B p at a point p, and its gradient is B'B p / r.
+    """
+    a, b, c, d = spread
+    area = (a * d - b * c) ** 2
+    xx, xy, yy = (c * c + d * d) / area, -(a * c + b * d) / area, (a * a + b * b) / area  # B'B
+    y = y[:, None]
+    slope_x, slope_y = xx * x + xy * y, xy * x + yy * y
+    square = np.maximum(x * slope_x + y * slope_y, 1e-12)
+    distance: Array = (np.sqrt(square) - square) / np.sqrt(np.maximum(slope_x * slope_x + slope_y * slope_y, 1e-24))
     return distance

@@ -73,8 +73,10 @@ def measured(scene: Scene) -> tuple[Array, Array]:
     height, width = scene.size
     canvas = np.array([0, 0, width, height], float)
     boxes = scene.hulls()
-    in_region, in_canvas = _inside(scene.box, scene.region[scene.layer]), _inside(boxes, canvas[None])
+    region = scene.region[scene.layer]
+    in_region, in_canvas = _inside(scene.box, region), _inside(boxes, canvas[None])
     outside = np.asarray(((boxes[:, 2:] <= 0) | (boxes[:, :2] >= canvas[2:])).any(1), bool)
+    outside |= ((scene.box[:, 2:] < region[:, :2]) | (scene.box[:, :2] > region[:, 2:])).any(1)  # most of them, cheaply
     covers = _covers(scene)
     on_top = _on_top(scene, boxes, covers)
     share = np.where(outside, 0.0, 1.0)

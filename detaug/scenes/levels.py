@@ -8,6 +8,7 @@ size alone: what a cache holds never changes a pixel.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class Level:
     width: int
 
 
+@lru_cache(maxsize=4096)
 def levels(height: int, width: int, size: tuple[int, int]) -> tuple[Level, ...]:
     """The sizes kept of an image for a canvas, the smaller first; an image little larger than the canvas stays whole.
 
@@ -77,7 +79,8 @@ def choose(matrix: Array, height: int, width: int, size: tuple[int, int]) -> tup
         width: the image's.
         size: the canvas that the levels are made for.
     """
-    scale = math.sqrt(abs(float(np.linalg.det(matrix[:2, :2]))))
+    (a, b), (c, d) = matrix[:2, :2].tolist()
+    scale = math.sqrt(abs(a * d - b * c))
     kept = levels(height, width, size)
     shares = [level.width / width for level in kept]
     index = next((i for i, share in enumerate(shares) if scale / share <= _ENLARGE_FROM), len(kept) - 1)
