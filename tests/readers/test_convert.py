@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pycocotools.coco import COCO
@@ -159,6 +159,7 @@ splits_drawn = st.lists(st.sampled_from(list(Split)), min_size=1, max_size=4)
 
 
 @given(st.lists(images(), min_size=1, max_size=5), st.lists(words, min_size=1, max_size=4, unique=True), splits_drawn)
+@example([{"name": "0.png", "size": (2, 2), "boxes": []}], ["\x85", "a\u2028b", "\u00e9"], [Split.NONE])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @pytest.mark.parametrize("to", FORMATS)
 def test_what_is_read_again_is_what_was_converted(

@@ -24,7 +24,8 @@ def write_yolo(plan: Plan, folder: Path) -> list[str]:
     catalog = plan.catalog
     content = {split.name.lower(): _folder(split) for split in plan.splits}
     names = {"nc": len(catalog.classes), "names": list(catalog.classes.names)}
-    text = yaml.safe_dump(content | names, allow_unicode=True, sort_keys=False, width=1000)
+    plain = all(name.isprintable() for name in catalog.classes.names)  # YAML folds some other characters to spaces
+    text = yaml.safe_dump(content | names, allow_unicode=plain, sort_keys=False, width=1000)
     (folder / "data.yaml").write_text(text, encoding="utf-8")
     shares, off = centre_sides(catalog.boxes, catalog.sizes[catalog.images_of_boxes()])
     lines = [
