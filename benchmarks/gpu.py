@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from detaug.batches.augmenter import Augmenter
-from detaug.batches.datamodule import one_thread
+from detaug.batches.dataset import one_thread
 from detaug.batches.planned import PlannedBatch, PlannedSigns
 from detaug.commands.words import part
 from detaug.draws.balance import Balance

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import torch
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
@@ -14,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from detaug.batches.augmenter import Augmenter
 from detaug.batches.batch import Batch
 from detaug.batches.broken import BrokenImages
-from detaug.batches.dataset import LateLoader, SignDataset, WholeImages, collate
+from detaug.batches.dataset import LateLoader, SignDataset, WholeImages, collate, one_thread
 from detaug.batches.mirroring import mirroring
 from detaug.batches.parts import Parts, divided, fingerprint, split_codes, with_file
 from detaug.batches.planned import PlannedBatch, PlannedSigns
@@ -399,8 +398,3 @@ def _canvas(size: int | tuple[int, int]) -> tuple[int, int]:
     if height < 32 or width < 32:
         raise InputError(f"data.size is at least 32 pixels a side, not {height}x{width}.")
     return int(height), int(width)
-
-
-def one_thread(worker: int) -> None:  # noqa: ARG001
-    """Each worker has one thread: OpenCV's own would fight the other workers for the cores."""
-    cv2.setNumThreads(0)

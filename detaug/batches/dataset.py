@@ -159,3 +159,8 @@ def _images(items: Sequence[Item]) -> Tensor:
     for planes, item in zip(batch.numpy(), items, strict=True):
         cv2.split(item.sample.image, list(planes))  # straight into the tensor's memory
     return batch
+
+
+def one_thread(worker: int) -> None:  # noqa: ARG001
+    """Each worker has one thread: OpenCV's own would fight the other workers for the cores."""
+    cv2.setNumThreads(0)

@@ -96,14 +96,14 @@ def rate(augmenter: Augmenter, samples: int, workers: int) -> float:
     """Samples a second by the clock, batches of four; `workers` processes, or none but this one."""
     from torch.utils.data import DataLoader
 
-    from detaug.batches.dataset import SignDataset, collate
+    from detaug.batches.dataset import SignDataset, collate, one_thread
 
     batches = max(samples // _BATCH, 1)
     early = max(4 * workers, 2)  # workers fill their queues before the first batch is taken
     draws = [[augmenter.draw(0, b * _BATCH + i) for i in range(_BATCH)] for b in range(batches + 2 * early)]
     loader: DataLoader[Any] = DataLoader(
         SignDataset(augmenter), batch_sampler=draws, num_workers=workers, collate_fn=collate,
-        worker_init_fn=_alone if workers else None,
+        worker_init_fn=one_thread if workers else None,
     )  # fmt: skip
     coming = iter(loader)
     for _ in range(early):
@@ -112,11 +112,6 @@ def rate(augmenter: Augmenter, samples: int, workers: int) -> float:
     for _ in range(batches):
         next(coming)
     return batches * _BATCH / (time.perf_counter() - begun)
-
-
-def _alone(worker: int) -> None:  # noqa: ARG001
-    """Each worker has one thread, as in training."""
-    cv2.setNumThreads(0)
 
 
 def stages(kept: Augmenter, read: Augmenter) -> dict[str, float]:
