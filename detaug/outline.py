@@ -108,6 +108,18 @@ def products(after: Array, before: Array) -> Array:
     return made
 
 
+def carried_points(matrix: Array, point: Array) -> Array:
+    """(K, 2) points carried by affine matrices (K, 3, 3)."""
+    carried: Array = matrix[:, :2, 0] * point[:, :1] + matrix[:, :2, 1] * point[:, 1:] + matrix[:, :2, 2]
+    return carried
+
+
+def spread_sides(matrix: Array, half: Array) -> Array:
+    """(K, 2) half the sides of the boxes round boxes of half sides (K, 2) that affine matrices carry."""
+    spread: Array = np.abs(matrix[:, :2, 0]) * half[:, :1] + np.abs(matrix[:, :2, 1]) * half[:, 1:]
+    return spread
+
+
 def hulls(outlines: NDArray[np.integer], boxes: NDArray[np.floating], matrices: Array) -> Array:
     """Tight boxes of transformed outlines.
 

@@ -6,20 +6,20 @@ differently with the length of an array.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detaug.draws.draw import Draw
-from detaug.outline import Array, hulls
+from detaug.outline import Array
 from detaug.readers.catalog import Catalog, spans
-from detaug.scenes.scene import PER_LAYER, PER_OBJECT, Effect, Noise, Scene, cut_outlines
+from detaug.scenes.scene import PER_LAYER, PER_OBJECT, Effect, Layers, Noise, Scene, cut_outlines
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Block:
+class Block(Layers):
     """B scenes with L layers and N objects together.
 
     Attributes:
@@ -156,23 +156,6 @@ class Block:
             )
         return made
 
-    def changed(self, **values: Any) -> "Block":
-        """The block with some fields changed: `dataclasses.replace` in a third of the time.
-
-        Raises:
-            TypeError: a name is no field.
-        """
-        if not values.keys() <= _FIELDS.keys():
-            raise TypeError(f"a block has no field {sorted(values.keys() - _FIELDS.keys())[0]!r}")
-        block = object.__new__(Block)
-        for name in _FIELDS:
-            object.__setattr__(block, name, values[name] if name in values else getattr(self, name))
-        return block
-
-    def hulls(self) -> Array:
-        """(N, 4) tight canvas boxes of the whole objects, nothing cut."""
-        return hulls(self.shape, self.box, self.matrix[self.layer])
-
     def counts(self) -> NDArray[np.int64]:
         """(B,) layers of each scene."""
         return np.bincount(self.scene, minlength=len(self))
@@ -216,7 +199,6 @@ class Block:
         return self.topped(added | {"host": other.host + before, "layer": other.layer + before})
 
 
-_FIELDS = dict.fromkeys(f.name for f in fields(Block))
 _PER_CANVAS = ("opacity", "colour", "curve", "noise", "effects")
 
 

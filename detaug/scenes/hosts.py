@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detaug.outline import Array
+from detaug.outline import Array, carried_points, spread_sides
 from detaug.scenes.block import Block
 from detaug.scenes.finish import CORNERS_AREA
 from detaug.scenes.scene import Role
@@ -77,15 +77,3 @@ class Hosts:
             first_taken=np.searchsorted(owner, every),
             room=4 * overlap * area * half[:, 0] * half[:, 1] * _FILLED[block.shape],
         )
-
-
-def carried_points(matrix: Array, point: Array) -> Array:
-    """(K, 2) points carried by affine matrices (K, 3, 3)."""
-    carried: Array = matrix[:, :2, 0] * point[:, :1] + matrix[:, :2, 1] * point[:, 1:] + matrix[:, :2, 2]
-    return carried
-
-
-def spread_sides(matrix: Array, half: Array) -> Array:
-    """(K, 2) half the sides of the boxes round boxes of half sides (K, 2) that affine matrices carry."""
-    spread: Array = np.abs(matrix[:, :2, 0]) * half[:, :1] + np.abs(matrix[:, :2, 1]) * half[:, 1:]
-    return spread

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from detaug.outline import Array
+from detaug.outline import Array, carried_points
 from detaug.scenes.block import Block
 from detaug.scenes.scene import Role
 
@@ -91,7 +91,7 @@ def carried(host: Array, centre: Array, ratio: Array, shape: Array, middle: Arra
         shape: (R, 2, 2) its own turn and shear.
         middle: (R, 2) the donor's centre in its image.
     """
-    at = host[:, :2, 0] * centre[:, :1] + host[:, :2, 1] * centre[:, 1:] + host[:, :2, 2]
+    at = carried_points(host, centre)
     linear = host[:, :2, :2].copy()
     mirrored = linear[:, 0, 0] * linear[:, 1, 1] < linear[:, 0, 1] * linear[:, 1, 0]
     linear[mirrored, :, 0] *= -1

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detaug.draws.places import Places
-from detaug.outline import Array
+from detaug.outline import Array, carried_points, spread_sides
 from detaug.readers.catalog import spans
-from detaug.scenes.hosts import Hosts, carried_points, spread_sides
+from detaug.scenes.hosts import Hosts
 
 TRIES = 48
 NUMBERS = 6 * TRIES

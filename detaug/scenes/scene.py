@@ -5,7 +5,7 @@ Points are (x, y) in edge coordinates: the centre of the first pixel lies at (0.
 
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,8 +73,39 @@ class Effect:
     seed: int
 
 
+class Layers:
+    """What one scene and a block of scenes can do alike with their flat arrays of layers and objects."""
+
+    __slots__ = ()
+
+    matrix: Array
+    box: Array
+    layer: NDArray[np.int64]
+    shape: NDArray[np.uint8]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def changed(self, **values: Any) -> Self:
+        """The same with some fields changed: `dataclasses.replace` in a third of the time.
+
+        Raises:
+            TypeError: a name is no field.
+        """
+        names = self.__dataclass_fields__
+        if not values.keys() <= names.keys():
+            kind = type(self).__name__.lower()
+            raise TypeError(f"a {kind} has no field {sorted(values.keys() - names.keys())[0]!r}")
+        made = object.__new__(type(self))
+        for name in names:
+            object.__setattr__(made, name, values[name] if name in values else getattr(self, name))
+        return made
+
+    def hulls(self) -> Array:
+        """(N, 4) tight canvas boxes of the whole objects, nothing cut."""
+        return hulls(self.shape, self.box, self.matrix[self.layer])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Scene:
+class Scene(Layers):
     """L layers in painter's order with N objects on a canvas; struct of arrays.
 
     Attributes:
@@ -135,33 +166,15 @@ class Scene:
     effects: tuple[Effect, ...] = ()
     fill: tuple[int, int, int] = GREY
 
-    def changed(self, **values: Any) -> "Scene":
-        """The scene with some fields changed: `dataclasses.replace` in a third of the time.
-
-        Raises:
-            TypeError: a name is no field.
-        """
-        if not values.keys() <= _FIELDS.keys():
-            raise TypeError(f"a scene has no field {sorted(values.keys() - _FIELDS.keys())[0]!r}")
-        scene = object.__new__(Scene)
-        for name in _FIELDS:
-            object.__setattr__(scene, name, values[name] if name in values else getattr(self, name))
-        return scene
-
     def moved(self, matrix: Array) -> "Scene":
         """The scene with everything carried by a canvas matrix (3, 3)."""
         return self.changed(matrix=matrix @ self.matrix)
-
-    def hulls(self) -> Array:
-        """(N, 4) tight canvas boxes of the whole objects, nothing cut."""
-        return hulls(self.shape, self.box, self.matrix[self.layer])
 
     def tiles(self) -> NDArray[np.int64]:
         """Indices of the layers that are tiles."""
         return np.flatnonzero(self.role == _TILE)
 
 
-_FIELDS = dict.fromkeys(f.name for f in fields(Scene))
 PER_LAYER = ("image", "region", "matrix", "role", "outline", "under", "free", "group", "host", "gain", "blend", "soft")
 PER_OBJECT = ("box", "layer", "label", "shape", "origin")
 
