@@ -43,8 +43,7 @@ def add_noise(image: NDArray[np.uint8], noise: Noise) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     top, left = corner(noise)
     plus, minus = (p[top : top + height, left : left + width] for p in _pools(height, width, noise.sigma))
-    if noise.flip_x or noise.flip_y:
-        code = (-1 if noise.flip_y else 1) if noise.flip_x else 0
-        plus, minus = cv2.flip(plus, code), cv2.flip(minus, code)  # type: ignore[assignment]
+    if noise.negative:
+        plus, minus = minus, plus
     brighter = cv2.add(image, plus)
     return np.asarray(cv2.subtract(brighter, minus, dst=brighter), np.uint8)

@@ -54,16 +54,16 @@ class GaussianNoise(BlockOperation):
             )
 
     def numbers(self, block: Block, stage: Stage) -> int:  # noqa: ARG002
-        """Strength, two of place, two of turning over."""
-        return 5
+        """Strength, two of place, and the sign."""
+        return 4
 
     def plan(self, block: Block, stage: Stage, on: NDArray[np.bool_], chance: Array) -> Block:  # noqa: ARG002
         """The scenes with their noise fields set."""
         noise = list(block.noise)
         for scene in np.flatnonzero(on).tolist():
-            strength, y, x, flip_y, flip_x = chance[scene].tolist()
+            strength, y, x, sign = chance[scene].tolist()
             sigma, keep = self._strength(strength)
-            noise[scene] = Noise(sigma, y, x, flip_y < 0.5, flip_x < 0.5, keep)
+            noise[scene] = Noise(sigma, y, x, sign < 0.5, keep)
         return block.changed(noise=tuple(noise))
 
     def _strength(self, chance: float) -> tuple[float, float]:

@@ -47,16 +47,14 @@ class Noise:
         sigma: standard deviation in grey levels of 0 to 255.
         y: first row in the pool, as a share of the rows that are free to begin at.
         x: first column, likewise.
-        flip_y: the field is taken upside down.
-        flip_x: the field is taken mirrored.
+        negative: the field is taken with its sign turned; as good as another field, and free.
         keep: factor on the picture's distance to mid grey (127.5) before the noise is added; 1 leaves it.
     """
 
     sigma: float
     y: float
     x: float
-    flip_y: bool
-    flip_x: bool
+    negative: bool
     keep: float = 1.0
 
 

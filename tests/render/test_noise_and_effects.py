@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from detaug.errors import InputError
 from detaug.render.effects import run
-from detaug.render.noise import add_noise
+from detaug.render.noise import add_noise, corner
 from detaug.scenes.effects import NAMES
 from detaug.scenes.noise import GaussianNoise
 from detaug.scenes.recipe import Recipe
@@ -19,9 +20,10 @@ from tests.scenes.painted import planned, stage, world
 
 
 @pytest.mark.parametrize("sigma", [2.0, 5.0, 12.0, 30.0])
-def test_noise_has_the_asked_spread_and_shape(sigma: float) -> None:
+@pytest.mark.parametrize("negative", [False, True])
+def test_noise_has_the_asked_spread_and_shape(sigma: float, negative: bool) -> None:
     grey = np.full((320, 320, 3), 128, np.uint8)
-    noise = add_noise(grey, Noise(sigma, 0.3, 0.8, True, False)).astype(float) - 128
+    noise = add_noise(grey, Noise(sigma, 0.3, 0.8, negative)).astype(float) - 128
     assert abs(noise.mean()) < 0.05 * sigma
     assert abs(noise.std() / np.hypot(sigma, 12**-0.5) - 1) < 0.02  # rounding adds a twelfth to the variance
     assert abs((noise**4).mean() / (noise**2).mean() ** 2 - 3) < 0.1
@@ -31,12 +33,30 @@ def test_noise_has_the_asked_spread_and_shape(sigma: float) -> None:
 
 def test_noise_saturates_and_differs_by_place() -> None:
     black, bright = np.zeros((64, 64, 3), np.uint8), np.full((64, 64, 3), 255, np.uint8)
-    field = Noise(20.0, 0.1, 0.2, False, True)
+    field = Noise(20.0, 0.1, 0.2, True)
     assert add_noise(black, field).max() < 130
     assert add_noise(bright, field).min() > 120
-    other = add_noise(black, Noise(20.0, 0.6, 0.9, False, True))
+    other = add_noise(black, Noise(20.0, 0.6, 0.9, True))
     assert abs(np.corrcoef(add_noise(black, field).ravel(), other.ravel())[0, 1]) < 0.05
     assert black.max() == 0
+
+
+def test_a_negative_field_is_the_other_turned_over() -> None:
+    grey = np.full((64, 96, 3), 128, np.uint8)
+    one, other = (add_noise(grey, Noise(12.0, 0.4, 0.7, negative)).astype(int) for negative in (False, True))
+    np.testing.assert_array_equal(one + other, 256)
+    assert (one != other).mean() > 0.9
+
+
+def test_planned_noise_does_not_repeat() -> None:
+    """Hundreds of samples, hardly two with the same field; and fields beside each other in the pool are unlike."""
+    scenes = [planned(Recipe(noise=GaussianNoise(p=1)), stage(world()), slot) for slot in range(300)]
+    fields = [scene.noise for scene in scenes if scene.noise is not None]
+    assert len({(corner(field), field.negative) for field in fields}) > 290
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    shown = [add_noise(grey, replace(field, sigma=20.0)).astype(float).ravel() for field in fields[:60]]
+    alike = np.abs(np.corrcoef(shown) - np.eye(60))
+    assert alike[~np.eye(60, dtype=bool)].max() < 0.1
 
 
 @pytest.mark.parametrize("name", NAMES)

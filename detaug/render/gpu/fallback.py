@@ -149,9 +149,7 @@ def _finished(mixed: Tensor, packed: PackedScenes, images: ResidentImages, first
     levels = torch.floor(image + 0.5).clamp(0, 255).long()
     made = packed.curves[first : first + count].float().gather(1, levels.view(count, -1)).view_as(image)
     for scene, sigma in enumerate(packed.sigma[first : first + count].tolist()):
-        if sigma > 0:
-            top, left, flip_y, flip_x = packed.field[first + scene].tolist()
-            field = torch.round(images.noise[:, top : top + height, left : left + width] * sigma)
-            axes = [axis for axis, flip in ((1, flip_y), (2, flip_x)) if flip]
-            made[scene] += field.flip(axes)
+        if sigma:
+            top, left = packed.field[first + scene].tolist()
+            made[scene] += torch.round(images.noise[:, top : top + height, left : left + width] * sigma)
     return made.clamp(0, 255).to(torch.uint8)

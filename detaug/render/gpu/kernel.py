@@ -263,15 +263,13 @@ def _paint_kernel(
             _rint(_mixed(blue, b, share)),
         )
     strength = tl.load(sigma + scene)
-    first_row, first_column = tl.load(field + scene * 4), tl.load(field + scene * 4 + 1)
-    pool_row = first_row + tl.where(tl.load(field + scene * 4 + 2) > 0, height - 1 - row, row)
-    pool_column = first_column + tl.where(tl.load(field + scene * 4 + 3) > 0, width - 1 - column, column)
+    pool_row, pool_column = tl.load(field + scene * 2) + row, tl.load(field + scene * 2 + 1) + column
     for channel in tl.static_range(3):
         matrix = colour + scene * 15 + channel * 4
         value = tl.load(matrix) * red + tl.load(matrix + 1) * green + tl.load(matrix + 2) * blue + tl.load(matrix + 3)
         level = _within(tl.floor(value + 0.5), 0.0, 255.0).to(tl.int32)
         level = tl.load(curves + scene * 256 + level).to(tl.float32)
-        if strength > 0:
+        if strength != 0:
             at = (channel * pool_rows + pool_row) * pool_columns + pool_column
             level = _within(level + _rint(tl.load(noise + at, on_canvas, 0.0) * strength), 0.0, 255.0)
         to = out + (scene.to(tl.int64) * 3 + channel) * height * width + row * width + column

@@ -45,8 +45,8 @@ class PackedScenes:
         erased: (E, 4) int32, x1 y1 x2 y2 of whole canvas pixels.
         colour: (B, 15) float32: the colour matrix row by row, then the ground's red, green and blue.
         curves: (B, 256) uint8, tone curve and fading before the noise in one.
-        sigma: (B,) float32 grey levels of noise.
-        field: (B, 4) int32 first row and column in the noise pool, whether it is upside down, whether mirrored.
+        sigma: (B,) float32 grey levels of noise, negative where the field's sign is turned.
+        field: (B, 2) int32 first row and column in the noise pool.
     """
 
     size: tuple[int, int]
@@ -109,8 +109,8 @@ def pack(scenes: Sequence[Scene], sizes: NDArray[np.integer]) -> PackedScenes:
         "erased": erased,
         "colour": np.stack([_colour(scene) for scene in scenes]),
         "curves": np.stack([_curve(scene) for scene in scenes]),
-        "sigma": np.array([0.0 if n is None else n.sigma for n in noise], np.float32),
-        "field": np.array([(0, 0, 0, 0) if n is None else (*corner(n), n.flip_y, n.flip_x) for n in noise], np.int32),
+        "sigma": np.array([0.0 if n is None else -n.sigma if n.negative else n.sigma for n in noise], np.float32),
+        "field": np.array([(0, 0) if n is None else corner(n) for n in noise], np.int32),
     }
     return PackedScenes(size, **{n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in packed.items()})
 
