@@ -56,6 +56,7 @@ _SLOW = "at a learning rate near zero nothing is learnt"
 _EARLY = "the learning rate never falls, and the training ends long before the loss does"
 _GENTLE = "what an earlier training learnt, at a twentieth of its learning rate: little is left to learn or to forget"
 _FAST = "the learning rate rises to fifty times what is usual or more, and nothing clips the gradients"
+_FASTER = "the same to thousands of times what is usual; put in after the two before had been seen not to diverge"
 _PAIRED = "so few images are too few for any recipe; what is claimed is a smaller gap than without it"
 
 SETUPS = (
@@ -116,6 +117,14 @@ SETUPS = (
     Setup(
         name="fast_drawn", data=DRAWN, expected=("diverging",), why=_FAST,
         settings=(*UNBOUND, "--model.learning_rate", "0.1"), seed=14,
+    ),
+    Setup(
+        name="faster_signs", data=SIGNS, expected=("diverging",), why=_FASTER,
+        settings=(*UNBOUND, "--model.learning_rate", "50"), epochs=10, seed=20,
+    ),
+    Setup(
+        name="faster_drawn", data=DRAWN, expected=("diverging",), why=_FASTER,
+        settings=(*UNBOUND, "--model.learning_rate", "20"), epochs=10, seed=21,
     ),
     Setup(
         name="easy_signs", data=Data(source="signs", val=150, easy=True), expected=("suspicious",),

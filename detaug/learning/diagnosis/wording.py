@@ -129,7 +129,7 @@ def _high(evidence: Evidence, history: History, settings: Thresholds) -> str:
 
 
 def _learning(evidence: Evidence, history: History, settings: Thresholds) -> str:
-    if -evidence.val.change > settings.material:
+    if -evidence.val.change > max(settings.material, settings.sigmas * evidence.val.error):
         return (
             f"{_window(evidence, settings)} validation loss fell by {percent(evidence.val.change)} (more than its "
             f"noise of {percent(settings.sigmas * evidence.val.error)}): it still learns."
