@@ -23,9 +23,18 @@ def clipped(points: Points, box: Sequence[float]) -> Points:
     >>> max(clipped([(0, 0), (4, 0), (0, 4)], (0, 0, 2, 2)))
     (2.0, 2.0)
     """
+    if not points:
+        return points
     x1, y1, x2, y2 = box
-    for a, b, c in ((1.0, 0.0, -x1), (-1.0, 0.0, x2), (0.0, 1.0, -y1), (0.0, -1.0, y2)):
-        points = clip(points, a, b, c)
+    across, down = zip(*points, strict=True)
+    if min(across) < x1:
+        points = clip(points, 1.0, 0.0, -x1)
+    if max(across) > x2:
+        points = clip(points, -1.0, 0.0, x2)
+    if min(down) < y1:
+        points = clip(points, 0.0, 1.0, -y1)
+    if max(down) > y2:
+        points = clip(points, 0.0, -1.0, y2)
     return points
 
 

@@ -4,7 +4,6 @@ import numpy as np
 
 from detaug.batches.augmenter import Augmenter
 from detaug.classes import NEVER
-from detaug.scenes.finish import finish
 
 SCENES = 200
 
@@ -19,8 +18,8 @@ def mirrored_shares(augmenter: Augmenter, scenes: int = SCENES) -> dict[str, flo
     catalog = augmenter.catalog
     seen, turned = np.zeros(len(catalog.classes)), np.zeros(len(catalog.classes))
     draws = (augmenter.draw(0, slot) for slot in range(min(scenes, len(augmenter))))
-    for scene in augmenter.recipe.plans(draws, augmenter.stage):
-        objects = finish(scene, augmenter.recipe.min_visible, augmenter.recipe.min_side).objects
+    for scene, visible in augmenter.recipe.planned(draws, augmenter.stage):
+        objects = visible.objects
         labels = catalog.labels[scene.origin[objects]]
         flipped = np.linalg.det(scene.matrix[:, :2, :2])[scene.layer[objects]] < 0
         np.add.at(seen, labels, 1)

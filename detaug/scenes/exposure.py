@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detaug.draws.draw import Draw
-from detaug.scenes.finish import finish
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Role, Scene
 from detaug.scenes.stage import Stage
 
 SIDES = (8.0, 16.0, 32.0, 64.0, 128.0)  # canvas pixels of a box's shorter side, where one bucket ends
+_PASTE = int(Role.PASTE)
 BUCKETS = ("<8", "8-16", "16-32", "32-64", "64-128", ">=128")
 
 
@@ -123,8 +123,7 @@ def exposure(
         items = stage.order.items(epoch)
         shown = np.zeros_like(total.shown)
         draws = (Draw(epoch, slot, int(items[slot]), mixing) for slot in watched(range(len(items))))
-        for scene in recipe.plans(draws, stage):
-            visible = finish(scene, recipe.min_visible, recipe.min_side)
+        for scene, visible in recipe.planned(draws, stage):
             shown += counted(visible.labels, came(scene)[visible.objects], visible.boxes, len(present))
         total += replace(total, shown=shown, scenes=len(items), epochs=1)
     return total
@@ -157,14 +156,20 @@ def came(scene: Scene) -> NDArray[np.uint8]:
 
     A mosaic may draw its own image as a partner too; the first tile that shows it counts as its own.
     """
-    kind = np.full(len(scene.image), Came.PARTNER, np.uint8)
-    ground = np.flatnonzero((scene.role == Role.TILE) & (scene.group == 0))
-    own = ground if len(ground) == 1 else ground[scene.image[ground] == scene.draw.item]
-    kind[own[:1]] = Came.OWN
-    kind[scene.group > 0] = Came.MIXUP
-    kind[scene.role == Role.PASTE] = Came.PASTE
-    by_object: NDArray[np.uint8] = kind[scene.layer]
-    return by_object
+    ground = [not (role or group) for role, group in zip(scene.role.tolist(), scene.group.tolist(), strict=True)]
+    alone, item = sum(ground) == 1, scene.draw.item
+    own = [tile and (alone or image == item) for tile, image in zip(ground, scene.image.tolist(), strict=True)]
+    kind = [_came(role, group) for role, group in zip(scene.role.tolist(), scene.group.tolist(), strict=True)]
+    if True in own:
+        kind[own.index(True)] = int(Came.OWN)
+    return np.array(kind, np.uint8)[scene.layer]
+
+
+def _came(role: int, group: int) -> int:
+    """What a layer shows, unless it is the scene's own image."""
+    if role == _PASTE:
+        return int(Came.PASTE)
+    return int(Came.MIXUP if group else Came.PARTNER)
 
 
 def _short(value: float) -> str:

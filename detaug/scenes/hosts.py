@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from detaug.outline import Array, carried_points, spread_sides
 from detaug.scenes.block import Block
-from detaug.scenes.finish import CORNERS_AREA
 from detaug.scenes.scene import Role
 from detaug.scenes.stage import Stage
+from detaug.scenes.visibility import CORNERS_AREA
 
 _FILLED = np.array([CORNERS_AREA[k] / 4 for k in sorted(CORNERS_AREA)])  # an outline's share of its box
 _TILE = int(Role.TILE)

@@ -177,9 +177,11 @@ def _filled(wanted: Wanted, hosts: Hosts, room: Array, scene: NDArray[np.int64],
 def _covered(
     wanted: Wanted, hosts: Hosts, scene: NDArray[np.int64], boxes: Array, spread: Array
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Array]]:
-    """Place, index of a taken box of its scene, and canvas pixels that they share; a bounded number at once."""
+    """Place, index of a taken box of its scene that may meet it, and canvas pixels that they share; some at once."""
     away = (2 * wanted.margin) * spread
-    low, high = boxes[:, :2] - away, boxes[:, 2:] + away
+    # Columns, and a look at one axis first: most pairs lie far apart.
+    left, top, right, bottom = np.concatenate([boxes[:, :2] - away, boxes[:, 2:] + away], 1).T.copy()
+    x1, y1, x2, y2 = hosts.taken.T.copy()
     counts = hosts.first_taken[scene + 1] - hosts.first_taken[scene]
     sums = np.concatenate([[0], np.cumsum(counts)])
     begun = 0
@@ -187,9 +189,11 @@ def _covered(
         ended = max(begun + 1, int(np.searchsorted(sums, sums[begun] + _PAIRS, side="right")) - 1)
         place = np.repeat(np.arange(begun, ended), counts[begun:ended])
         other = spans(hosts.first_taken[scene[begun:ended]], counts[begun:ended])
-        box = hosts.taken[other]
-        shared = np.maximum(np.minimum(box[:, 2:], high[place]) - np.maximum(box[:, :2], low[place]), 0)
-        yield place, other, shared[:, 0] * shared[:, 1]
+        across = np.minimum(x2[other], right[place]) - np.maximum(x1[other], left[place])
+        near = np.flatnonzero(across > 0)
+        place, other = place[near], other[near]
+        down = np.minimum(y2[other], bottom[place]) - np.maximum(y1[other], top[place])
+        yield place, other, across[near] * np.maximum(down, 0)
         begun = ended
 
 

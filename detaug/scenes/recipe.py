@@ -21,7 +21,7 @@ from detaug.scenes.affine import Affine
 from detaug.scenes.colour import Colour
 from detaug.scenes.crop import Crop
 from detaug.scenes.effects import Effects
-from detaug.scenes.finish import without_remnants
+from detaug.scenes.finish import Visible, finished, without_remnants
 from detaug.scenes.flip import Flip
 from detaug.scenes.mixup import Mixup
 from detaug.scenes.mosaic import Mosaic
@@ -32,6 +32,7 @@ from detaug.scenes.scene import Scene
 from detaug.scenes.stage import Stage
 
 BLOCK = 32  # scenes that are planned together
+Planned = tuple[Scene, Visible]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,12 @@ class Recipe:
         coming = iter(draws)
         while some := tuple(islice(coming, BLOCK)):
             yield from self._plans(some, stage)
+
+    def planned(self, draws: Iterable[Draw], stage: Stage) -> Iterator[Planned]:
+        """The scenes of several draws, each with what is seen of its objects."""
+        scenes = self.plans(draws, stage)
+        while some := list(islice(scenes, BLOCK)):
+            yield from zip(some, finished(some, self.min_visible, self.min_side), strict=True)
 
     def _plans(self, draws: tuple[Draw, ...], stage: Stage) -> list[Scene]:
         every = np.arange(len(draws))

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from detaug.draws.draw import Draw
 from detaug.scenes.exposure import geometry
-from detaug.scenes.finish import finish
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Role
 from detaug.scenes.stage import Stage
@@ -84,8 +83,7 @@ def tally(stage: Stage, recipe: Recipe, scenes: int, first_epoch: int) -> Tally:
     tiles = np.zeros(len(catalog))
     tries, seen, pasted = np.zeros(count), np.zeros((count, 2)), np.zeros((count, 2))
     recipe = geometry(recipe)
-    for scene in recipe.plans(islice(_draws(stage, first_epoch), scenes), stage):
-        found = finish(scene, recipe.min_visible, recipe.min_side)
+    for scene, found in recipe.planned(islice(_draws(stage, first_epoch), scenes), stage):
         is_paste = scene.role[scene.layer[found.objects]] == Role.PASTE
         before = catalog.labels[scene.origin[found.objects]]
         traded = (before != found.labels).astype(np.int64)

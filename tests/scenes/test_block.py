@@ -11,6 +11,7 @@ from detaug.scenes.block import Block
 from detaug.scenes.colour import Colour
 from detaug.scenes.crop import Crop
 from detaug.scenes.effects import Effects
+from detaug.scenes.finish import finish
 from detaug.scenes.flip import Flip
 from detaug.scenes.mixup import Mixup
 from detaug.scenes.mosaic import Mosaic
@@ -71,6 +72,19 @@ def test_who_is_planned_beside_a_scene_changes_nothing(name: str) -> None:
         assert all(same(a, b) for a, b in zip(together, alone[start:], strict=False))
     assert all(same(a, b) for a, b in zip(backwards, alone, strict=True))
     assert len({len(scene.image) for scene in alone}) > 1 or name in ("crop", "affine", "flip")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_is_seen_of_a_scene_is_the_same_whatever_is_measured_beside_it(name: str) -> None:
+    recipe = replace(RECIPES[name], min_visible=0.4, min_side=4)
+    together = list(recipe.planned(DRAWS, GROUND))
+    for scene, seen in together:
+        alone = finish(scene, recipe.min_visible, recipe.min_side)
+        for field in ("boxes", "labels", "share", "objects"):
+            np.testing.assert_array_equal(getattr(seen, field), getattr(alone, field))
+    shares = np.concatenate([seen.share for _, seen in together])
+    assert (shares == 1).any()
+    assert ((shares > 0.4) & (shares < 1)).any() or name not in ("all", "mosaic", "paste")
 
 
 def test_a_broken_donor_is_not_pasted_and_a_stand_in_shows() -> None:

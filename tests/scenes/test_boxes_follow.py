@@ -13,7 +13,7 @@ from detaug.scenes.affine import Affine
 from detaug.scenes.colour import Colour
 from detaug.scenes.crop import Crop
 from detaug.scenes.effects import Effects
-from detaug.scenes.finish import finish, measured
+from detaug.scenes.finish import finish
 from detaug.scenes.flip import Flip
 from detaug.scenes.mixup import Mixup
 from detaug.scenes.mosaic import Mosaic
@@ -22,6 +22,7 @@ from detaug.scenes.operation import Operation
 from detaug.scenes.paste import Paste
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Scene
+from detaug.scenes.visibility import measured
 from tests.scenes.painted import Painter, enlarged, extents, pixels_by_label, planned, stage, world
 
 CATALOG = world()

@@ -11,13 +11,14 @@ from detaug.outline import moved
 from detaug.scenes.affine import Affine, about_centre
 from detaug.scenes.colour import Colour, colour_matrix, tone_curve
 from detaug.scenes.crop import Crop
-from detaug.scenes.finish import finish, measured
+from detaug.scenes.finish import finish
 from detaug.scenes.mixup import Mixup
 from detaug.scenes.mosaic import Mosaic
 from detaug.scenes.paste import Paste
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Role
 from detaug.scenes.stage import Stage
+from detaug.scenes.visibility import measured
 from detaug.scenes.window import KEEP_SIDE
 from tests.scenes.painted import planned, stage, world
 

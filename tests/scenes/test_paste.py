@@ -15,7 +15,6 @@ from detaug.scenes.affine import Affine
 from detaug.scenes.block import Block
 from detaug.scenes.colour import Colour
 from detaug.scenes.crop import Crop
-from detaug.scenes.finish import measured
 from detaug.scenes.flip import Flip
 from detaug.scenes.hosts import Hosts
 from detaug.scenes.light import BRIGHTNESS, TINT, Light
@@ -26,6 +25,7 @@ from detaug.scenes.placement import NUMBERS, Wanted, placed
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Blend, Role, Scene, same
 from detaug.scenes.stage import Stage
+from detaug.scenes.visibility import measured
 from detaug.scenes.window import KEEP_SIDE
 from tests.scenes.painted import inside, planned, stage, world
 
