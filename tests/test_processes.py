@@ -116,7 +116,7 @@ def test_broken_images_end_both_processes(tmp_path: Path) -> None:
 def test_an_error_in_one_process_ends_the_other(rank: int, tmp_path: Path) -> None:
     root = painted(tmp_path / "data", {"train": 16, "val": 2}, suffix="jpg")
     catalog = read(root).split("train")
-    damaged(catalog.path(Augmenter(catalog, Recipe(), 64).draw(0, rank).item))
+    damaged(catalog.path(Augmenter(catalog, Recipe(), 64).draw(0, 8 * rank).item))
     flags = [f"--data.root={root}", f"--runs={tmp_path}/runs", "--data.on_bad_image=error"]
     done = launched("fit", *NET, *QUICK, *TWO, *flags, seconds=60)
     assert done.code != 0

@@ -24,9 +24,9 @@ class _Places(Dataset[int]):
 
 
 class DrawSampler(DistributedSampler[Draw]):
-    """The training epoch, cut to whole global batches and dealt out slot by slot: rank r takes r, r + world, ….
+    """The training epoch, cut to whole global batches; of each, rank r takes the r-th run of `batch_size` slots.
 
-    So the global batch k holds the same slots for any number of ranks.
+    So the global batch k holds the same slots for any number of ranks, and slots side by side come into one batch.
 
     Args:
         order: the images of each epoch.
@@ -43,12 +43,15 @@ class DrawSampler(DistributedSampler[Draw]):
         self.order = order
         self.mix_until_epoch = mix_until_epoch
         self.global_length = length
+        self._share = min(batch_size, length // world)
 
     def __iter__(self) -> Iterator[Draw]:
         items = self.order.items(self.epoch)
         mixing = self.epoch < self.mix_until_epoch
-        for slot in range(self.rank, self.global_length, self.num_replicas):
-            yield Draw(self.epoch, slot, int(items[slot % len(items)]), mixing)
+        step = self._share * self.num_replicas
+        for first in range(self.rank * self._share, self.global_length, step):
+            for slot in range(first, first + self._share):
+                yield Draw(self.epoch, slot, int(items[slot % len(items)]), mixing)
 
     def __len__(self) -> int:
         return self.global_length // self.num_replicas

@@ -1,11 +1,12 @@
 """The ground that scenes are planned on: who comes when, who is pasted, and the recipe to plan with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detaug.draws.balance import Balance, Order, rare_mask
 from detaug.draws.donors import Donors
 from detaug.draws.draw import Streams
+from detaug.draws.neighbours import BLOCK, Neighbours
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
 from detaug.readers.colours import Colours
@@ -40,19 +41,25 @@ def ground(
     rare: Sequence[str] | None = None,
     length: int | None = None,
     colours: Colours | None = None,
+    partners: str = "any",
+    block: int = BLOCK,
 ) -> Ground:
     """The ground for a training; the arguments are those of `detaug.Augmenter`.
 
     Raises:
-        InputError: the catalog has no image, a name in `rare` is no class, or the balance asks for more than all.
+        InputError: the catalog has no image, a name in `rare` is no class, the balance asks for more than all, or
+            `partners` or `block` is nonsense.
     """
+    if partners not in ("any", "block"):
+        raise InputError(f"data.partners is any or block, not {partners!r}.")
     if len(catalog) == 0:
         raise InputError(f"{catalog.root}: there is no image to augment.")
     canvas = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     balance = balance or Balance(threshold=0)
     length = length or len(catalog)
     if balance.solved:
-        return Ground(*solve(catalog, recipe, canvas, seed, balance, rare, length, colours))
+        stage, recipe, solution = solve(catalog, recipe, canvas, seed, balance, rare, length, colours)
+        return Ground(_with_neighbours(stage, partners, block), recipe, solution)
     stage = Stage(
         catalog=catalog,
         size=canvas,
@@ -63,4 +70,9 @@ def ground(
         places=recipe.places(catalog),
         light=None if colours is None else Light.of(colours),
     )
-    return Ground(stage, recipe)
+    return Ground(_with_neighbours(stage, partners, block), recipe)
+
+
+def _with_neighbours(stage: Stage, partners: str, block: int) -> Stage:
+    """The stage with partners from where they were asked for."""
+    return replace(stage, neighbours=Neighbours(stage.order, block)) if partners == "block" else stage

@@ -55,7 +55,8 @@ class Mixup(BlockOperation):
         group = np.array([len(opacity[scene]) for scene in scenes], np.uint8)
         for scene, share in zip(scenes.tolist(), chance[scenes, 0].tolist(), strict=True):
             opacity[scene] = (*opacity[scene], between(self.opacity_range, share))
-        partner = stage.bases(stage.order.partners(chance[scenes, 1]), scenes, block.draws)
+        rows = stage.partners(block.draws, scenes, chance[scenes, 1:2])[:, 0]
+        partner = stage.bases(rows, scenes, block.draws)
         layout = Layout.whole(block.size, len(scenes))
         partner = windowed(partner, layout, stage, self._look, chance[scenes, 2:])
         return block.joined(partner.changed(group=group)).changed(opacity=tuple(opacity))

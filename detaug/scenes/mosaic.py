@@ -21,7 +21,7 @@ _FAR = np.array([[1, 1], [0, 1], [1, 0], [0, 0]], bool)
 
 @dataclass(frozen=True, kw_only=True)
 class Mosaic(BlockOperation):
-    """Windows of four images meet in a point. Three partners come from the balanced distribution.
+    """Windows of four images meet in a point. Three partners are balanced as the order is.
 
     Attributes:
         centre_range: where the tiles meet, as a share of the canvas, drawn for each axis.
@@ -61,7 +61,7 @@ class Mosaic(BlockOperation):
             return block
         chance = chance[scenes]
         first = block.image[np.searchsorted(block.scene, scenes)]
-        rows = _placed(first, stage.order.partners(chance[:, : _TILES - 1]), chance[:, _TILES - 1])
+        rows = _placed(first, stage.partners(block.draws, scenes, chance[:, : _TILES - 1]), chance[:, _TILES - 1])
         tiles = stage.bases(rows.ravel(), np.repeat(scenes, _TILES), block.draws)
         areas = self._areas(chance[:, _TILES : _TILES + 2 * self.centres], block.size)
         layout = Layout(areas, np.tile(_FAR, (len(scenes), 1)), _TILES)

@@ -11,6 +11,7 @@ from detaug.classes import NEVER
 from detaug.draws.balance import Order
 from detaug.draws.donors import Donors
 from detaug.draws.draw import Draw, Streams
+from detaug.draws.neighbours import Neighbours
 from detaug.draws.places import Places
 from detaug.readers.catalog import Catalog
 from detaug.scenes.block import Block
@@ -28,12 +29,13 @@ class Stage:
     Attributes:
         catalog: the training images.
         size: canvas height and width.
-        order: who comes when, and who partners whom.
+        order: who comes when, and who partners whom where `neighbours` is None.
         weights: (C,) how much each class is sought when a window is chosen.
         donors: what may be pasted.
         streams: the random numbers.
         places: where pastes may stand.
         light: the light of the images, or None where it is not known.
+        neighbours: the blocks that partners come from; None takes them from the whole balanced distribution.
         replaced: images that turned out to be broken and the rows that stand in for them.
         outlines: (N,) `seen_outlines` of the catalog; made where it is not given.
         multiplied: (C,) the classes that have donors: scenes that show them may vary more widely.
@@ -49,6 +51,7 @@ class Stage:
     streams: Streams
     places: Places = field(default_factory=Places.uniform)
     light: Light | None = None
+    neighbours: Neighbours | None = None
     replaced: Mapping[int, int] = field(default_factory=dict)
     outlines: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     multiplied: NDArray[np.bool_] = field(init=False)
@@ -76,6 +79,23 @@ class Stage:
         if self.replaced:
             rows = np.array([self.replaced.get(row, row) for row in rows.tolist()], np.int64)
         return Block.whole(self.catalog, self.outlines, rows, scene, self.size, draws)
+
+    def partners(
+        self, draws: tuple[Draw, ...], scene: NDArray[np.int64], chance: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Balanced images to go with those of some scenes.
+
+        Args:
+            draws: the places of all scenes.
+            scene: (S,) the scenes that partners are for.
+            chance: (S, K) random numbers, 0 to 1.
+
+        Returns:
+            (S, K) image rows.
+        """
+        if self.neighbours is None:
+            return self.order.partners(chance)
+        return self.neighbours.partners([draws[i] for i in scene.tolist()], chance)
 
     def varied(self, block: Block, multiply: float) -> NDArray[np.float64]:
         """(B,) `multiply` for the scenes whose images hold a class that may vary more widely, else 1."""
