@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import math
 import mmap
 import os
 import stat
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +22,7 @@ _HEAD = struct.Struct("<8sQQ")  # magic, version, length of the JSON header
 _DTYPES = frozenset(("|u1", "<i4", "<i8", "<f4"))
 
 Arrays = Mapping[str, NDArray[Any]]
+Kind = tuple[np.dtype[Any], tuple[int, ...]]  # dtype and shape
 Content = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
 
@@ -31,17 +33,48 @@ def packed(header: Mapping[str, Any], arrays: Arrays) -> bytes:
         header: what JSON can hold.
         arrays: C-contiguous uint8, int32, int64 or float32 arrays; stored with the smallest byte first.
     """
-    table, pieces, end = {}, [], 0
-    for name, array in arrays.items():
-        ordered = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        start = _aligned(end)
-        pieces += [bytes(start - end), ordered.tobytes()]
-        end = start + ordered.nbytes
-        table[name] = [ordered.dtype.str, list(array.shape), start]
+    ordered = {name: np.ascontiguousarray(array, array.dtype.newbyteorder("<")) for name, array in arrays.items()}
+    kinds = {name: (array.dtype, array.shape) for name, array in ordered.items()}
+    return b"".join(pieces(header, kinds, ([array.tobytes()] for array in ordered.values())))
+
+
+def pieces(
+    header: Mapping[str, Any], kinds: Mapping[str, Kind], contents: Iterable[Iterable[bytes]]
+) -> Iterator[bytes]:
+    """What `packed` makes, one piece after the other, for arrays that are too large to be held.
+
+    Args:
+        header: what JSON can hold.
+        kinds: dtype and shape of each array.
+        contents: for each array its bytes in pieces; they are asked for in order, when they are written.
+
+    Raises:
+        ValueError: the bytes of an array are not as many as its shape says.
+    """
+    found = hashlib.blake2b(digest_size=DIGEST)
+    for piece in _laid(header, kinds, contents):
+        found.update(piece)
+        yield piece
+    yield found.digest()
+
+
+def _laid(header: Mapping[str, Any], kinds: Mapping[str, Kind], contents: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+    """The pieces without the digest."""
+    starts, ends = list[int](), [0]
+    for dtype, shape in kinds.values():
+        starts.append(_aligned(ends[-1]))
+        ends.append(starts[-1] + math.prod(shape) * dtype.itemsize)
+    table = {n: [k[0].newbyteorder("<").str, list(k[1]), at] for (n, k), at in zip(kinds.items(), starts, strict=True)}
     text = json.dumps({"header": header, "arrays": table}).encode()
     head = _HEAD.pack(_MAGIC, _VERSION, len(text)) + text
-    whole = b"".join([head, bytes(_aligned(len(head)) - len(head)), *pieces])
-    return whole + hashlib.blake2b(whole, digest_size=DIGEST).digest()
+    yield head + bytes(_aligned(len(head)) - len(head))
+    for name, before, start, end, content in zip(kinds, ends[:-1], starts, ends[1:], contents, strict=True):
+        yield bytes(start - before)
+        for piece in content:
+            start += len(piece)
+            yield piece
+        if start != end:
+            raise ValueError(f"the array {name} has {start - end} bytes more than its shape says")
 
 
 def unpacked(path: Path, digest: str | None = None) -> Content | None:
@@ -66,6 +99,25 @@ def unpacked(path: Path, digest: str | None = None) -> Content | None:
             return _content(mmap.mmap(handle, 0, access=mmap.ACCESS_READ))
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
             return None  # a forged header can be anything that JSON can
+
+
+def unpacked_part(handle: int, start: int, size: int) -> Content | None:
+    """What `packed` made, as a part of a larger file; as `unpacked`.
+
+    Args:
+        handle: the open file.
+        start: where the part begins, a multiple of `mmap.ALLOCATIONGRANULARITY`.
+        size: its bytes.
+    """
+    try:
+        data = mmap.mmap(handle, size, access=mmap.ACCESS_READ, offset=start)
+        with memoryview(data) as whole:
+            found = hashlib.blake2b(whole[:-DIGEST], digest_size=DIGEST).digest()
+        if size < _HEAD.size + DIGEST or found != data[-DIGEST:] or _HEAD.unpack_from(data)[:2] != (_MAGIC, _VERSION):
+            return None
+        return _content(data)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError, struct.error):
+        return None
 
 
 def _is_whole(file: BinaryIO, size: int, digest: str | None) -> bool:

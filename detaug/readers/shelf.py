@@ -72,8 +72,8 @@ def touch(path: Path) -> None:
         os.utime(path)
 
 
-def prune(folder: Path, kind: str) -> None:
-    """Remove all but the `KEPT` files of a kind that were used last; who has mapped one keeps it.
+def prune(folder: Path, kind: str, kept: int = KEPT) -> None:
+    """Remove all but the `kept` files of a kind that were used last; who has mapped one keeps it.
 
     What killed processes left half written goes after a day.
     """
@@ -82,5 +82,5 @@ def prune(folder: Path, kind: str) -> None:
         with suppress(OSError):
             aged.append((path.stat().st_mtime_ns, path))
     unfinished = [path for path in folder.glob(f".*{kind}.*") if status(path)[1] < time.time_ns() - _DAY]
-    for path in [path for _, path in sorted(aged, reverse=True)[KEPT:]] + unfinished:
+    for path in [path for _, path in sorted(aged, reverse=True)[kept:]] + unfinished:
         path.unlink(missing_ok=True)
