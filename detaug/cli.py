@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from detaug.commands import bench, check, convert, exposure, preview, report, split
+from detaug.commands import bench, check, convert, exposure, pack, preview, report, split
 from detaug.commands.words import data_words
 from detaug.errors import InputError
 
-COMMANDS = (check, split, convert, preview, exposure, bench, report)
+COMMANDS = (check, split, convert, preview, exposure, pack, bench, report)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
