@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.throughput.images import street
-from benchmarks.throughput.loaders import CACHED, EQUAL, READ, READ_LARGE, Loader, Running, environment
+from benchmarks.throughput.loaders import CACHED, READ, READ_LARGE, Loader, Running, environment
 from benchmarks.throughput.ours import augmenter_of
 from benchmarks.throughput.recipes import RECIPES
 from detaug.commands.bench import stages
@@ -109,7 +109,7 @@ def shares(root: Path) -> None:
 
 def ours(running: Sequence[Running]) -> list[str]:
     """The names of the columns that are ratios."""
-    return ["equal" if one.loader is EQUAL else "pastes, noise" for one in running if one.loader.ours]
+    return [one.loader.column for one in running if one.loader.ours]
 
 
 def spread(values: Sequence[float]) -> tuple[float, float, float]:

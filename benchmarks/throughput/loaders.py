@@ -23,12 +23,14 @@ class Loader:
         module: the program.
         words: what it is told after the folder.
         samples: that it makes in a round; fewer where each takes long.
+        column: what the ratios to it are headed with, if it is this project's.
     """
 
     name: str
     module: str
     words: tuple[str, ...] = ()
     samples: int = 80
+    column: str = ""
 
     @property
     def ours(self) -> bool:
@@ -36,8 +38,11 @@ class Loader:
         return self.module == _OURS
 
 
-EQUAL = Loader("detaug, equal operations", _OURS, ("equal",))
-MORE = Loader("detaug + 3 pastes, noise", _OURS, ("more",))
+EQUAL = Loader("detaug, equal operations", _OURS, ("equal",), column="equal")
+MORE = Loader("detaug + 3 pastes, noise", _OURS, ("more",), column="pastes, noise")
+_RAW = Loader("detaug, packed raw", _OURS, ("equal", "raw"), column="packed raw")
+_JPEG = Loader("detaug, packed jpeg", _OURS, ("equal", "jpeg"), column="packed jpeg")
+_BLOCK = Loader("detaug, partners: block", _OURS, ("equal", "block"), column="block")
 _ULTRALYTICS = Loader("Ultralytics", _PEERS + "ultralytics_loader", ("bare",))
 _WITH_STEP = Loader("Ultralytics, Albumentations step", _PEERS + "ultralytics_loader")
 _ALBUMENTATIONS = Loader("Albumentations", _PEERS + "albumentations_loader", samples=24)
@@ -47,8 +52,8 @@ _SLOW = (
     Loader("kornia, CPU", _PEERS + "kornia_loader", samples=8),
 )
 CACHED = (EQUAL, MORE, _ULTRALYTICS, _WITH_STEP, _ALBUMENTATIONS, *_SLOW)
-READ = (EQUAL, _ULTRALYTICS, _WITH_STEP, _ALBUMENTATIONS)
-READ_LARGE = (EQUAL, _ULTRALYTICS)
+READ = (EQUAL, _BLOCK, _RAW, _JPEG, _ULTRALYTICS, _WITH_STEP, _ALBUMENTATIONS)
+READ_LARGE = (EQUAL, _BLOCK, _RAW, _JPEG, _ULTRALYTICS)
 
 
 def environment(folder: Path) -> Path:
@@ -58,7 +63,15 @@ def environment(folder: Path) -> Path:
     if not done.exists():
         print(f"{folder}: an environment for the peers is made; this takes minutes.", file=sys.stderr)
         venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+        pip = [str(python), "-m", "pip"]
+        subprocess.run([*pip, "install", "--quiet", *PACKAGES], check=True)
+        # Ultralytics brings the OpenCV with windows, whose files take the place of the other's and want libGL.
+        subprocess.run([*pip, "uninstall", "--quiet", "--yes", "opencv-python"], check=True)
+        headless = next(name for name in PACKAGES if name.startswith("opencv"))
+        subprocess.run([*pip, "install", "--quiet", "--no-deps", "--force-reinstall", headless], check=True)
+        quiet = {**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1", "YOLO_CONFIG_DIR": str(folder)}
+        every = "import albumentations, cv2, kornia, torchvision, ultralytics"
+        subprocess.run([python, "-c", every], check=True, env=quiet)
         done.touch()
     return python
 

@@ -11,16 +11,24 @@ from benchmarks.throughput.rounds import Make, serve
 from detaug.batches.augmenter import Augmenter
 from detaug.batches.dataset import SignDataset, collate
 from detaug.commands.words import part
+from detaug.readers.catalog import Catalog
 from detaug.readers.read import read
+from detaug.render.pack import Pack
+from detaug.render.pack_build import Wanted, build
+from detaug.render.pack_file import JPEG, RAW
 from detaug.scenes.recipe import Recipe
 
 SIZE = 640
 BATCH = 16
+QUALITY = 95  # of a pack of JPEGs
 
 
-def prepare(root: Path, recipe: Recipe, kept: bool) -> Make:
-    """Batches as a training's worker makes them; with `kept`, all images are decoded first."""
-    augmenter = augmenter_of(root, recipe, kept)
+def prepare(root: Path, recipe: Recipe, kept: bool, kind: str | None = None, partners: str = "any") -> Make:
+    """Batches as a training's worker makes them; with `kept`, all images are decoded first.
+
+    With a `kind`, they come from a pack that lies beside the folder and is made where it is missing.
+    """
+    augmenter = augmenter_of(root, recipe, kept, kind, partners)
     dataset, at = SignDataset(augmenter), 0
 
     def make(count: int) -> None:
@@ -34,17 +42,29 @@ def prepare(root: Path, recipe: Recipe, kept: bool) -> Make:
     return make
 
 
-def augmenter_of(root: Path, recipe: Recipe, kept: bool) -> Augmenter:
-    """The augmenter of the training images, in one thread; with `kept`, all images are decoded."""
+def augmenter_of(root: Path, recipe: Recipe, kept: bool, kind: str | None = None, partners: str = "any") -> Augmenter:
+    """The augmenter of the training images, in one thread; with `kept`, all images are decoded, see `prepare`."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     catalog = part(read(root), "train")
     colours = recipe.colours(catalog)
-    made = Augmenter(catalog, recipe, SIZE, length=10**6, cache_bytes=None if kept else 0, colours=colours)
+    pack = None if kind is None else _packed(catalog, root.with_name(f"{root.name}-{kind}.pack"), kind)
+    made = Augmenter(
+        catalog, recipe, SIZE, length=10**6, cache_bytes=None if kept else 0, colours=colours, pack=pack,
+        partners=partners,
+    )  # fmt: skip
     for row in range(len(catalog)) if kept else ():
         made.source.picture(row, 0)
     return made
 
 
+def _packed(catalog: Catalog, path: Path, kind: str) -> Pack:
+    """The pack of some images, made or brought up to date."""
+    return build(Wanted(catalog, (SIZE, SIZE), kind, QUALITY if kind == JPEG else 0), path).pack
+
+
 if __name__ == "__main__":
-    serve(lambda: prepare(Path(sys.argv[1]), RECIPES["more" if "more" in sys.argv else "equal"], "cached" in sys.argv))
+    asked = RECIPES["more" if "more" in sys.argv else "equal"]
+    form = next((kind for kind in (RAW, JPEG) if kind in sys.argv), None)
+    mates = "block" if "block" in sys.argv else "any"
+    serve(lambda: prepare(Path(sys.argv[1]), asked, "cached" in sys.argv, form, mates))
