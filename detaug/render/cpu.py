@@ -15,7 +15,7 @@ from detaug.render.effects import run
 from detaug.render.noise import add_noise
 from detaug.render.source import PAD, Picture, Source
 from detaug.scenes.effects import LENS, WEATHER
-from detaug.scenes.levels import choose
+from detaug.scenes.levels import choose, levels
 from detaug.scenes.scene import Role, Scene
 
 Canvas = NDArray[np.uint8]
@@ -67,12 +67,12 @@ def _painted(scene: Scene, source: Source, group: int) -> Canvas:
         row = int(scene.image[layer])
         tall, wide = source.catalog.sizes[row].tolist()
         index, halvings = choose(scene.matrix[layer], tall, wide, source.size)
-        picture = source.picture(row, index)
-        way = _from_level(scene.matrix[layer], picture)
         if scene.role[layer] == _TILE:
+            picture = source.picture(row, index, whole=False)
+            way = _from_level(scene.matrix[layer], picture)
             _tile(canvas, picture, _region(scene, layer, picture), way, halvings)
         else:
-            _paste(canvas, picture, scene, layer, way, halvings)
+            _paste(canvas, source, scene, layer, index, halvings)
     for box in scene.erased[scene.erased_group == group]:
         _erase(canvas, box)
     return canvas
@@ -127,8 +127,11 @@ def _tile(canvas: Canvas, picture: Picture, region: Window, way: Way, halvings: 
     )
 
 
-def _paste(canvas: Canvas, picture: Picture, scene: Scene, layer: int, way: Way, halvings: int) -> None:
+def _paste(canvas: Canvas, source: Source, scene: Scene, layer: int, index: int, halvings: int) -> None:
     """Warp a donor, give it its light and lay it over the canvas through its outline."""
+    row = int(scene.image[layer])
+    picture = source.patch(_donor(scene, layer), row, index) or source.picture(row, index, whole=False)
+    way = _from_level(scene.matrix[layer], picture)
     height, width = canvas.shape[:2]
     box, matrix = scene.region[layer], scene.matrix[layer]
     blend, soft = int(scene.blend[layer]), float(scene.soft[layer])
@@ -137,11 +140,16 @@ def _paste(canvas: Canvas, picture: Picture, scene: Scene, layer: int, way: Way,
     x1, y1, x2, y2 = _pixels_round(outer, width, height, margin(blend, soft))
     if x2 <= x1 or y2 <= y1:
         return
-    everything = (0, 0, picture.rgb.shape[1], picture.rgb.shape[0])
+    tall, wide = source.catalog.sizes[row].tolist()
+    level = levels(tall, wide, source.size)[index]
+    everything = (0, 0, level.width + 2 * PAD, level.height + 2 * PAD)
     shown = _shown(everything, way, (x1, y1, x2, y2))
     if len(shown) < 3:
         return
-    part, way = _part(picture, _window(shown, everything, halvings), way, halvings)
+    window = _window(shown, everything, halvings)
+    if not picture.holds(window):
+        picture = source.picture(row, index, whole=False)
+    part, way = _part(picture, window, way, halvings)
     warped = cv2.warpAffine(
         part,
         _for_centres(way, x1, y1),
@@ -153,6 +161,12 @@ def _paste(canvas: Canvas, picture: Picture, scene: Scene, layer: int, way: Way,
     inside = depth(int(scene.outline[layer]), box, matrix, (x1, y1, x2, y2))
     view = canvas[y1:y2, x1:x2]
     view[:] = blended(lit, view.copy(), inside, blend, soft)
+
+
+def _donor(scene: Scene, layer: int) -> int:
+    """The row of the donor's box in the catalog; -1 for a decoy, and where the object is no longer told of."""
+    rows = np.flatnonzero(scene.layer == layer).tolist()
+    return int(scene.origin[rows[0]]) if rows else -1
 
 
 def _corners(box: Sequence[float], way: Way) -> Points:
@@ -206,9 +220,11 @@ def _part(picture: Picture, window: Window, way: Way, halvings: int) -> tuple[Ca
     step = 2**halvings
     a, b, x, c, d, y = way
     way = (a * step, b * step, x + a * x1 + b * y1, c * step, d * step, y + c * x1 + d * y1)
+    x1, y1, x2, y2 = x1 - picture.left, y1 - picture.top, x2 - picture.left, y2 - picture.top
+    part = picture.window(x1, y1, x2, y2)
     if not halvings and 2 * (x2 - x1) >= picture.rgb.shape[1]:
         return np.asarray(cv2.cvtColor(picture.rgb[y1:y2], cv2.COLOR_RGB2RGBA), np.uint8)[:, x1:x2], way
-    part = np.ascontiguousarray(picture.rgb[y1:y2, x1:x2])
+    part = np.ascontiguousarray(part)
     if halvings:
         spare_x, spare_y = -(x2 - x1) % step, -(y2 - y1) % step
         part = np.asarray(cv2.copyMakeBorder(part, 0, spare_y, 0, spare_x, cv2.BORDER_REPLICATE), np.uint8)

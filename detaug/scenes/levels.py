@@ -1,7 +1,7 @@
 """Which sizes of an image are kept for rendering, and which of them a layer is drawn from.
 
-Bilinear warping is sharp and free of aliases where the canvas shows a source at 0.45 to 0.95 of its size (measured
-against 8 x 8 supersampling), so an image has up to two area-averaged levels, at the canvas's side and at 1.5 times it,
+Bilinear warping is sharp and free of aliases where the canvas shows a source at 0.45 to 0.7 of its size (measured
+against 8 x 8 supersampling), so an image has up to two reduced levels, at the canvas's side and at 1.5 times it,
 and the chosen one is halved again where the layer is shrunk far. All of it is a function of the scene and the image's
 size alone: what a cache holds never changes a pixel.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from detaug.outline import Array
 
-_ENLARGE_FROM = 0.9
+_ENLARGE_FROM = 0.7
 _HALVE_UNDER = 0.4
 _SNAP = 4
 

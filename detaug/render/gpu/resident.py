@@ -14,6 +14,7 @@ from detaug.readers.catalog import Catalog
 from detaug.readers.image import decode
 from detaug.render.gpu.packing import LEVELS
 from detaug.render.noise import unit_pool
+from detaug.render.pack import Pack
 from detaug.render.source import PAD, BrokenImage, Source
 from detaug.scenes.levels import levels
 from detaug.waiting import waiting
@@ -33,6 +34,7 @@ class ResidentImages:
         on_bad_image: `skip` leaves an image that cannot be decoded out and names it in `broken`; `error` raises.
         threads: how many decode.
         read: how a file becomes (H, W, 3) uint8 RGB.
+        pack: levels that were made before, for this size.
 
     Attributes:
         size: as given.
@@ -55,6 +57,7 @@ class ResidentImages:
         on_bad_image: str = "skip",
         threads: int = 1,
         read: Callable[[Path], NDArray[np.uint8]] = decode,
+        pack: Pack | None = None,
     ) -> None:
         self.size, self.device = size, torch.device(device)
         places, pixels = _places(catalog.sizes, size)
@@ -70,7 +73,7 @@ class ResidentImages:
         self.arena = torch.zeros((pixels, _CHANNELS), dtype=torch.uint8, device=self.device)
         self.places = torch.from_numpy(places).to(self.device)
         self.noise = torch.from_numpy(unit_pool(*size).transpose(2, 0, 1).copy()).to(self.device)
-        self.broken = self._filled(catalog, places, on_bad_image, threads, read)
+        self.broken = self._filled(catalog, places, on_bad_image, threads, read, pack)
 
     def _filled(
         self,
@@ -79,11 +82,12 @@ class ResidentImages:
         on_bad_image: str,
         threads: int,
         read: Callable[[Path], NDArray[np.uint8]],
+        pack: Pack | None,
     ) -> frozenset[int]:
         """Decode every image into the arena; the rows that could not be."""
 
         def fill(row: int) -> BrokenImage | None:
-            source = Source(catalog, self.size, None, read)  # it keeps the levels of this image alone
+            source = Source(catalog, self.size, None, read, pack)  # it keeps the levels of this image alone
             try:
                 for index in range(len(levels(int(catalog.sizes[row, 0]), int(catalog.sizes[row, 1]), self.size))):
                     pixels = cv2.cvtColor(source.picture(row, index).rgb, cv2.COLOR_RGB2RGBA).reshape(-1, _CHANNELS)
