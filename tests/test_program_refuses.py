@@ -99,6 +99,11 @@ def test_settings_that_differ_from_the_checkpoints(root: Path, saved: Path, tmp_
     assert fit(root, tmp_path, f"--ckpt_path={saved}", "--trainer.max_epochs=2").code == 0
 
 
+def test_resuming_where_validation_would_hold_what_was_learnt(root: Path, saved: Path, tmp_path: Path) -> None:
+    refused(fit(root, tmp_path, f"--ckpt_path={saved}", "--data.fold=2/3", "--trainer.max_epochs=2"), "data.fold None")
+    assert fit(root, tmp_path, f"--ckpt_path={saved}", "--data.seed=5", "--trainer.max_epochs=2").code == 0
+
+
 def test_other_classes_than_the_checkpoints(saved: Path, tmp_path: Path) -> None:
     other = painted(tmp_path / "other", {"train": 4, "val": 2}, names=("red", "white"))
     refused(fit(other, tmp_path / "runs", f"--ckpt_path={saved}"), "white")

@@ -116,6 +116,30 @@ def split_codes(catalog: Catalog) -> str:
     return bytes(catalog.splits + ord("0")).decode("ascii")
 
 
+def division(catalog: Catalog) -> str:
+    """Tells one division of a dataset into splits from another."""
+    return hashlib.blake2b(np.ascontiguousarray(catalog.splits).tobytes(), digest_size=16).hexdigest()
+
+
+def require_same_division(past: Mapping[str, Any], catalog: Catalog) -> None:
+    """A resumed training goes on with the division it began with, or it would validate on what it has learnt.
+
+    Args:
+        past: what the checkpoint says of its training.
+        catalog: the dataset as it is divided now.
+
+    Raises:
+        InputError: it is the checkpoint's dataset, divided otherwise.
+    """
+    if past.get("data") == fingerprint(catalog) and past.get("division", division(catalog)) != division(catalog):
+        raise InputError(
+            f"{catalog.root}: the checkpoint was trained on other images of this dataset (data.fold {past['fold']}, "
+            f"data.seed {past['seed']}, data.val_share {past['val_share']}"
+            f"{'' if past['splits'] is None else ', a file of splits'}); resume with these settings, or begin anew "
+            "from its weights with model.init_from."
+        )
+
+
 def fingerprint(catalog: Catalog) -> str:
     """Tells one dataset from another by image names and boxes, wherever it lies and however it is divided."""
     digest = hashlib.blake2b(digest_size=16)
