@@ -2,21 +2,26 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detaug.draws.balance import Balance
 from detaug.draws.draw import Draw
+from detaug.draws.neighbours import BLOCK
 from detaug.readers.catalog import Catalog
 from detaug.readers.colours import Colours
+from detaug.render.bank import Bank
+from detaug.render.bank_builder import bank_of
 from detaug.render.cpu import render
+from detaug.render.pack import Pack
 from detaug.render.source import BrokenImage, Source
 from detaug.sample import Sample
 from detaug.scenes.ahead import Ahead
 from detaug.scenes.finish import Visible, finish
 from detaug.scenes.ground import ground
-from detaug.scenes.recipe import Recipe
+from detaug.scenes.recipe import Planned, Recipe
 from detaug.scenes.scene import Scene
 
 _STAND_INS = 20
@@ -54,9 +59,17 @@ class Augmenter:
         on_bad_image: `skip` replaces an image that cannot be decoded, the same on every rank; `error` raises.
         colours: what `detaug.readers.colours.colours_of` measured, so that pastes get their host's light; None leaves
             them as they are.
+        partners: where partners of mosaic and mixup come from: `any` draws them from all images, `block` from a
+            slot's own block, so that the samples of a block need about one decoding each.
+        block: slots in a block. Its images are kept while its samples are made, beside what `cache_bytes` allows.
+        pack: what `detaug pack` made of this dataset for this size, or its file; images that it lacks, or that changed
+            since, are read from their files.
+        bank: keep the pixels of donors in a file beside the dataset's index, made first where it is not there, so that
+            no paste decodes its donor's whole image. Not with a pack, which has them.
 
     Raises:
-        InputError: the catalog has no image, or a name in `rare` is no class.
+        InputError: the catalog has no image, a name in `rare` is no class, `partners` or `block` is nonsense, or the
+            pack cannot be used or is for another size.
 
     Example::
 
@@ -77,8 +90,15 @@ class Augmenter:
         cache_bytes: int | None = None,
         on_bad_image: str = "skip",
         colours: Colours | None = None,
+        partners: str = "any",
+        block: int = BLOCK,
+        pack: Pack | str | Path | None = None,
+        bank: bool = False,
     ) -> None:
-        planned = ground(catalog, recipe, size, seed, balance=balance, rare=rare, length=length, colours=colours)
+        planned = ground(
+            catalog, recipe, size, seed, balance=balance, rare=rare, length=length, colours=colours,
+            partners=partners, block=block,
+        )  # fmt: skip
         self.catalog = catalog
         self.recipe = planned.recipe
         self.stage = planned.stage
@@ -86,16 +106,23 @@ class Augmenter:
         self.seed = seed
         self.on_bad_image = on_bad_image
         self.order = self.stage.order
-        self.source = Source(catalog, self.stage.size, cache_bytes)
+        opened = pack if pack is None or isinstance(pack, Pack) else Pack(pack)
+        kept = self._bank() if bank and opened is None else None
+        self.source = Source(catalog, self.stage.size, cache_bytes, pack=opened, bank=kept)
         self._items: tuple[int, list[int]] = (-1, [])
-        self._ahead = Ahead(self._plans, self._following)
+        self._ahead = Ahead(self._planned, self._following)
+
+    def _bank(self) -> Bank | None:
+        """The pixels of the donors, where the recipe pastes any."""
+        paste = self.recipe.paste
+        return None if paste is None or paste.p == 0 else bank_of(self.catalog, self.stage.size, self.stage.donors.box)
 
     def __len__(self) -> int:
         return self.order.length
 
     def __getitem__(self, place: tuple[int, int]) -> Sample:
         """The sample of an epoch's slot."""
-        return self._made(self.scene(*place)).sample
+        return self._made(self._ahead.planned(self.draw(*place))).sample
 
     def draw(self, epoch: int, slot: int, mixing: bool = True) -> Draw:
         """Which image stands in an epoch's slot."""
@@ -107,10 +134,10 @@ class Augmenter:
 
     def scene(self, epoch: int, slot: int, mixing: bool = True) -> Scene:
         """The plan of an epoch's slot; no image is read."""
-        return self._ahead.scene(self.draw(epoch, slot, mixing))
+        return self._ahead.planned(self.draw(epoch, slot, mixing))[0]
 
-    def _plans(self, draws: Iterable[Draw]) -> Iterator[Scene]:
-        return self.recipe.plans(draws, self.stage)
+    def _planned(self, draws: Iterable[Draw]) -> Iterator[Planned]:
+        return self.recipe.planned(draws, self.stage)
 
     def _following(self, draw: Draw, count: int) -> list[Draw]:
         """The next draws of the epoch, at most so many."""
@@ -137,10 +164,13 @@ class Augmenter:
         Raises:
             InputError: as for `make`.
         """
-        return (self._made(scene, picture) for scene in self._plans(draws))
+        return (self._made(planned, picture) for planned in self._planned(draws))
 
-    def _made(self, scene: Scene, picture: Callable[[Scene, Source], NDArray[np.uint8]] = render) -> Made:
+    def _made(self, planned: Planned, picture: Callable[[Scene, Source], NDArray[np.uint8]] = render) -> Made:
+        scene, visible = planned
         draw, replaced = scene.draw, dict[int, int]()
+        if (neighbours := self.stage.neighbours) is not None:
+            self.source.hold(neighbours.rows(draw.epoch, draw.slot).tolist() if draw.mixing else ())
         while True:
             try:
                 image = picture(scene, self.source)
@@ -150,7 +180,7 @@ class Augmenter:
                     raise
                 replaced = self._with_stand_in(draw, replaced, error)
                 scene = self.recipe.plan(draw, replace(self.stage, replaced=replaced))
-        visible = finish(scene, self.recipe.min_visible, self.recipe.min_side)
+                visible = finish(scene, self.recipe.min_visible, self.recipe.min_side)
         return Made(Sample(image, visible.boxes, visible.labels), scene, visible, tuple(replaced))
 
     def _with_stand_in(self, draw: Draw, replaced: dict[int, int], error: BrokenImage) -> dict[int, int]:

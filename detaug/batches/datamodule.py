@@ -15,10 +15,12 @@ from detaug.batches.batch import Batch
 from detaug.batches.broken import BrokenImages
 from detaug.batches.dataset import LateLoader, SignDataset, WholeImages, collate, one_thread
 from detaug.batches.mirroring import mirroring
-from detaug.batches.parts import Parts, divided, fingerprint, split_codes, with_file
+from detaug.batches.packed import chosen_pack
+from detaug.batches.parts import Parts, divided, division, fingerprint, require_same_division, split_codes, with_file
 from detaug.batches.planned import PlannedBatch, PlannedSigns
 from detaug.batches.shown import Shown
 from detaug.draws.balance import Balance, rare_mask
+from detaug.draws.neighbours import BLOCK
 from detaug.draws.sampler import DrawSampler, ShareSampler
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog, Split
@@ -26,6 +28,7 @@ from detaug.readers.colours import Colours
 from detaug.readers.read import read, reading
 from detaug.render.gpu.limits import require_supported
 from detaug.render.gpu.resident import ResidentImages
+from detaug.render.pack import Pack
 from detaug.scenes.recipe import Recipe
 from detaug.waiting import waiting
 
@@ -55,6 +58,14 @@ class SignData(LightningDataModule):
         epoch_length: samples in an epoch; null is the number of training images.
         workers: worker processes; null is one per core but one, at most 8.
         cache_gb: memory for decoded images, in all worker processes of this rank together; null is unbounded.
+        partners: where partners of mosaic and mixup come from. `any` draws them from all images; a mosaic then decodes
+            four images where memory does not hold them. `block` draws them from the slot's own block of consecutive
+            slots: about one decoding a sample, but a batch shows a quarter as many images, in other combinations.
+        block: slots in such a block. It pays where `batch_size` is a multiple of it: a block that two batches share is
+            decoded for each of them, unless one worker makes both. Each worker keeps the images of one block, up to
+            4 MB each at a size of 640, whatever `cache_gb` says.
+        pack: what `detaug pack` made, images at the sizes that rendering needs. `auto` uses one that lies beside the
+            dataset for this size, null none, a FILE that one. Evaluation uses raw ones alone.
         seed: of splits, order and augmentation.
         splits: a file of image,split,group, as `detaug split` writes it, in place of the dataset's own splits.
         fold: K/N takes fold K of N grouped, stratified folds over training and validation together as validation.
@@ -85,6 +96,9 @@ class SignData(LightningDataModule):
         epoch_length: int | None = None,
         workers: int | None = None,
         cache_gb: float | None = 4.0,
+        partners: Literal["any", "block"] = "any",
+        block: int = BLOCK,
+        pack: str | None = "auto",
         seed: int = 0,
         splits: str | None = None,
         fold: str | None = None,
@@ -109,6 +123,8 @@ class SignData(LightningDataModule):
         self.epoch_length = epoch_length
         self.workers = min(8, max(1, (os.cpu_count() or 2) - 1)) if workers is None else workers
         self.cache_gb, self.seed = cache_gb, seed
+        self.partners: Literal["any", "block"] = partners
+        self.block, self.pack = block, pack
         self.splits, self.fold, self.val_share = splits, fold, val_share
         self.closing_share, self.mix_until_epoch = closing_share, mix_until_epoch
         self.probe, self.suspects = probe or 0, suspects
@@ -117,10 +133,12 @@ class SignData(LightningDataModule):
         self.shown = Shown()
         self.gpu, self.resident_gb = gpu, resident_gb
         self._resident: ResidentImages | None = None
+        self._packs: dict[tuple[tuple[int, int], bool], Pack | None] = {}
         self._given: Catalog | None = None
         self._parts: Parts | None = None
         self._sampler: DrawSampler | None = None
         self._seen: tuple[Colours | None] | None = None
+        self._ready: Augmenter | None = None
         self._learning = False
         self._training: dict[str, Any] = {}  # what a checkpoint says of the data it was trained on
 
@@ -210,13 +228,15 @@ class SignData(LightningDataModule):
         return ("validate", *["clean"] * bool(self.probe), *["suspects"] * sought)
 
     def prepare_data(self) -> None:
-        """Draw the default dataset if it is missing and measure what planning needs, once per machine."""
+        """Draw the default dataset if it is missing, measure what planning needs, keep donors; once per machine."""
         if self.format == "drawn" or (self.format == "auto" and not Path(self.root).exists()):
             if self.format != "drawn" and Path(self.root) != Path("data/drawn"):
                 raise InputError(f"{self.root}: there is no such folder.")
             read(self.root, "drawn", self.classes)
         if self.trainer is not None and self.trainer.state.fn == "fit" and self.given.has_images:
             self._colours()
+            if not self.gpu and self.recipe.paste is not None:
+                self._ready = self.augmenter()
 
     def setup(self, stage: str) -> None:
         """Read the dataset; say what was wrong with it and what its class table allows."""
@@ -252,6 +272,10 @@ class SignData(LightningDataModule):
             cache_bytes=self._cache_bytes(),
             on_bad_image=self.on_bad_image,
             colours=self._colours(),
+            partners=self.partners,
+            block=self.block,
+            pack=self._pack(self.part("train"), self.size),
+            bank=not self.gpu,
         )
 
     def _colours(self) -> Colours | None:
@@ -261,12 +285,18 @@ class SignData(LightningDataModule):
                 self._seen = (self.recipe.colours(self.part("train"), watched),)
         return self._seen[0]
 
+    def _pack(self, catalog: Catalog, size: tuple[int, int], raw_only: bool = False) -> Pack | None:
+        """The pack that these images are read from, if there is one; chosen and told of once for a size and form."""
+        if (size, raw_only) not in self._packs:
+            self._packs[size, raw_only] = chosen_pack(self.pack, catalog, size, raw_only)
+        return self._packs[size, raw_only]
+
     def _cache_bytes(self) -> int | None:
         return None if self.cache_gb is None else int(self.cache_gb * 2**30 / max(1, self.workers))
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Augmented batches; the sampler tells each worker epoch and place."""
-        augmenter = self.augmenter()
+        augmenter = self.augmenter() if self._ready is None else self._ready
         if (sentence := mirroring(augmenter)) is not None:
             rank_zero_info(sentence)
         if augmenter.solution is not None and (unreached := augmenter.solution.unreached):
@@ -287,8 +317,9 @@ class SignData(LightningDataModule):
             device = "cpu" if self.trainer is None else self.trainer.strategy.root_device
             threads = max(1, self.workers)
             self._resident = ResidentImages(
-                catalog, self.size, device, self.resident_gb, self.on_bad_image, threads=threads
-            )
+                catalog, self.size, device, self.resident_gb, self.on_bad_image, threads=threads,
+                pack=self._pack(catalog, self.size),
+            )  # fmt: skip
             self.broken.met({catalog.name(row) for row in self._resident.broken}, len(self.catalog))
         return self._resident
 
@@ -309,7 +340,8 @@ class SignData(LightningDataModule):
         catalog = self.eval_catalog(stage)
         world, rank = self._world()
         cache = self._cache_bytes() if stage != "suspects" else 0  # each is shown once
-        images = WholeImages(catalog, self.eval_size, cache, self.on_bad_image)
+        pack = self._pack(catalog, self.eval_size, raw_only=True)
+        images = WholeImages(catalog, self.eval_size, cache, self.on_bad_image, pack)
         return self._loader(images, ShareSampler(len(catalog), world, rank), self.eval_batch_size)
 
     def _loader(
@@ -364,7 +396,7 @@ class SignData(LightningDataModule):
     def teardown(self, stage: str) -> None:
         """Give the memory back that the training images took."""
         if stage == "fit":
-            self._resident = None
+            self._resident = self._ready = None
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must know, and what scoring must know of the training."""
@@ -374,6 +406,7 @@ class SignData(LightningDataModule):
             "splits": None if self.splits is None else split_codes(self.catalog),
             "val_share": self.val_share,
             "seed": self.seed,
+            "division": division(self.catalog),
             "rare": self.rare_names,
             "boxes": self.training_boxes,
             "eval_size": list(self.eval_size),
@@ -385,7 +418,9 @@ class SignData(LightningDataModule):
         until = state_dict.get("mix_until_epoch")
         if until is not None:
             self.close_mixing(int(until))
-        if self.trainer is not None and self.trainer.state.fn != "fit":
+        if self.trainer is not None and self.trainer.state.fn == "fit":
+            require_same_division(dict(state_dict.get("training") or {}), self.catalog)
+        elif self.trainer is not None:
             self._training = dict(state_dict.get("training") or {})
             if self._eval_size_open and "eval_size" in self._training:
                 height, width = self._training["eval_size"]

@@ -17,6 +17,7 @@ from detaug.draws.draw import Draw
 from detaug.draws.sampler import NOTHING
 from detaug.readers.catalog import Catalog
 from detaug.render.cpu import render
+from detaug.render.pack import Pack
 from detaug.render.source import BrokenImage, Source
 from detaug.sample import Sample
 from detaug.scenes.block import scene_of
@@ -85,12 +86,20 @@ class WholeImages(Dataset[Item | None]):
         size: canvas height and width.
         cache_bytes: bound on the decoded images kept.
         on_bad_image: `skip`, or `error` to raise.
+        pack: what `detaug pack` made for this size; only a raw one is used, since scores depend on every pixel.
     """
 
-    def __init__(self, catalog: Catalog, size: tuple[int, int], cache_bytes: int | None, on_bad_image: str) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        size: tuple[int, int],
+        cache_bytes: int | None,
+        on_bad_image: str,
+        pack: Pack | None = None,
+    ) -> None:
         self.catalog = catalog
         self.size = size
-        self.source = Source(catalog, size, cache_bytes)
+        self.source = Source(catalog, size, cache_bytes, pack=pack if pack is not None and pack.is_raw else None)
         self.on_bad_image = on_bad_image
 
     def __len__(self) -> int:

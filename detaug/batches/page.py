@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from detaug.draws.balance import Balance
+from detaug.draws.neighbours import BLOCK
 from detaug.errors import InputError
 from detaug.scenes.recipe import Recipe, built
 
@@ -20,12 +21,16 @@ class Page:
         balance: how much more often images of rare classes are shown.
         rare: names of the classes to paste.
         size: canvas height and width in pixels.
+        partners: where partners come from, `any` or `block`.
+        block: slots in a block.
     """
 
     recipe: Recipe
     balance: Balance | None = None
     rare: tuple[str, ...] | None = None
     size: tuple[int, int] | None = None
+    partners: str = "any"
+    block: int = BLOCK
 
 
 def read_page(name: str) -> Page:
@@ -65,11 +70,16 @@ def _page(name: str, data: Any) -> Page:
         raise InputError(f"{name}: data.balance takes settings by name or null, not {balance!r}.")
     if rare is not None and not (isinstance(rare, list) and all(isinstance(n, str) for n in rare)):
         raise InputError(f"{name}: data.rare takes a list of class names or null, not {rare!r}.")
+    block = data.get("block", BLOCK)
+    if type(block) is not int:
+        raise InputError(f"{name}: data.block takes a number of slots, not {block!r}.")
     return Page(
         recipe=built(Recipe, settings, name, "data.recipe."),
         balance=None if balance is None else built(Balance, balance, name, "data.balance."),
         rare=None if rare is None else tuple(rare),
         size=None if size is None else _canvas(name, size),
+        partners=str(data.get("partners", "any")),
+        block=block,
     )
 
 

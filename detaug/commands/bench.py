@@ -21,10 +21,12 @@ from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
 from detaug.readers.colours import measured_colours
 from detaug.render.cpu import render
-from detaug.scenes.finish import finish
+from detaug.render.pack import Pack, beside
+from detaug.scenes.finish import finished
 from detaug.scenes.scene import Scene
 from detaug.waiting import waiting
 
+_WAYS = {"kept": "images kept in memory", "read": "decoded for each sample", "packed": "read from the pack"}
 _BATCH = 4
 _ROUNDS = 5
 _STAGED = 24  # scenes of which the stages are timed
@@ -35,7 +37,7 @@ def add(commands: Any, data: argparse.ArgumentParser) -> None:
     command = commands.add_parser(
         "bench", parents=[data], help="samples a second that the augmentation makes, and where the time goes",
         description="Some images of the dataset, read, augmented and packed into batches as for training: with the "
-        "images kept in memory, and decoded for each sample. Each process has one thread.",
+        "images kept in memory, decoded for each sample, and from a pack if there is one. Each process has one thread.",
     )  # fmt: skip
     add = command.add_argument
     recipe = "a built-in recipe, a recipe file, or a page such as configs/X.yaml; signs by default"
@@ -45,6 +47,8 @@ def add(commands: Any, data: argparse.ArgumentParser) -> None:
     add("--workers", type=_workers, default=0, metavar="N", help="also measure N processes; none by default")
     add("--images", type=_count, default=100, metavar="N", help="images that are used; 100 by default")
     add("--samples", type=_count, default=200, metavar="N", help="samples that are timed; 200 by default")
+    pack = "also measure images from this pack; by default from one that lies beside the dataset"
+    add("--pack", type=Path, metavar="FILE", help=pack)
     add("--network", type=_count, metavar="X", help="images a second that your network can train on")
     add("--seed", type=natural, default=0, help="0 by default")
     add("--json", action="store_true", help="print one JSON object")
@@ -64,10 +68,15 @@ def run(args: argparse.Namespace) -> int:
         pasted = page.recipe.paste is not None
         colours = measured_colours(catalog, Path(folder), watched) if pasted else None
 
-    def augmenter(cache_bytes: int | None) -> Augmenter:
+    pack = beside(catalog.root, canvas)[0] if args.pack is None else Pack(args.pack)
+
+    length = max(args.samples, _STAGED) + (args.workers + 1) * 8 * _BATCH  # no draw comes twice
+
+    def augmenter(cache_bytes: int | None, pack: Pack | None = None) -> Augmenter:
         return Augmenter(
-            catalog, page.recipe, canvas, args.seed, balance=page.balance, rare=page.rare, length=10**6,
-            cache_bytes=cache_bytes, colours=colours,
+            catalog, page.recipe, canvas, args.seed, balance=page.balance, rare=page.rare, length=length,
+            cache_bytes=cache_bytes, colours=colours, partners=page.partners, block=page.block,
+            pack=pack,
         )  # fmt: skip
 
     kept, read = augmenter(None), augmenter(0)
@@ -75,10 +84,11 @@ def run(args: argparse.Namespace) -> int:
         for row in watched(range(len(catalog))):
             kept.source.picture(row, 0)
     processes = (0, args.workers) if args.workers else (0,)
-    rates: dict[str, dict[int, float]] = {"kept": {}, "read": {}}
-    with waiting("Timing", 2 * len(processes) + 1) as watched:
-        for made, workers in watched([(m, w) for m in (kept, read) for w in processes]):
-            rates["kept" if made is kept else "read"][workers] = rate(made, args.samples, workers)
+    ways = {"kept": kept, "read": read} | ({} if pack is None else {"packed": augmenter(0, pack)})
+    rates: dict[str, dict[int, float]] = {way: {} for way in ways}
+    with waiting("Timing", len(ways) * len(processes) + 1) as watched:
+        for way, workers in watched([(way, workers) for way in ways for workers in processes]):
+            rates[way][workers] = rate(ways[way], args.samples, workers)
         for _ in watched([None]):
             shares = stages(kept, read)
     found = Found(args.recipe, len(catalog), canvas, rates, shares)
@@ -134,7 +144,7 @@ def stages(kept: Augmenter, read: Augmenter) -> dict[str, float]:
         grown.append((name, [replace(scene, **bare) for scene in scenes]))
     steps: dict[str, Callable[[], object]] = {
         "plan": lambda: list(recipe.plans(draws, kept.stage)),
-        "finish": lambda: [finish(scene, recipe.min_visible, recipe.min_side) for scene in scenes],
+        "finish": lambda: finished(scenes, recipe.min_visible, recipe.min_side),
         **{name: lambda some=some: _drawn(some, kept) for name, some in grown},  # type: ignore[misc]
         "convert": lambda: [collate(items[i : i + _BATCH]) for i in range(0, len(items), _BATCH)],
         "decode": lambda: _drawn(grown[0][1], read),
@@ -165,7 +175,8 @@ class Found:
         recipe: its name.
         images: how many were used.
         canvas: height and width.
-        rates: samples a second by whether images were `kept` or `read`, and by the number of workers, 0 for none.
+        rates: samples a second by whether images were `kept`, `read` or `packed`, and by the number of workers, 0 for
+            none.
         stages: CPU milliseconds a sample.
     """
 
@@ -189,9 +200,9 @@ class Found:
         """Lines for a reader; the last says what training would wait for."""
         height, width = self.canvas
         lines = [f"{self.images} images, {self.recipe}, samples of {height}x{width}:"]
-        for name, said in (("kept", "images kept in memory"), ("read", "decoded for each sample")):
-            for workers, each in self.rates[name].items():
-                lines.append(f"  {said:24}{_processes(workers):>14}{each:10.0f} samples/s")
+        for name, found in self.rates.items():
+            for workers, each in found.items():
+                lines.append(f"  {_WAYS[name]:24}{_processes(workers):>14}{each:10.0f} samples/s")
         kept = {name: value for name, value in self.stages.items() if name != "decode"}
         whole_ = sum(kept.values())
         lines.append("CPU time of a sample, images kept in memory:")

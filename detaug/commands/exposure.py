@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     with waiting("Solving", quiet=balance is None or not balance.solved):
         planned = ground(
             catalog, page.recipe, canvas, args.seed, balance=balance, rare=page.rare, length=args.length,
-            colours=colours,
+            colours=colours, partners=page.partners, block=page.block,
         )  # fmt: skip
     length = planned.stage.order.length
     with waiting("Planning", args.epochs * length) as watched:

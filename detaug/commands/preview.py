@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         sheet = preview(
             catalog, page.recipe, canvas, count=args.count, seed=args.seed, epoch=args.epoch, balance=balance,
             rare=page.rare, plain=args.plain, side=args.side, title=title, watched=watched,
-            colours=colours,
+            colours=colours, partners=page.partners, block=page.block,
         )  # fmt: skip
     write_sheet(args.out, sheet, args.force)
     operations = ", ".join(page.recipe.operations()) or "no operation"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from detaug.batches.augmenter import Augmenter, Made
 from detaug.draws.balance import Balance
+from detaug.draws.neighbours import BLOCK
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
 from detaug.readers.colours import Colours
@@ -47,6 +48,8 @@ def preview(
     title: str = "",
     watched: Callable[[Sequence[int]], Iterable[int]] = iter,
     colours: Colours | None = None,
+    partners: str = "any",
+    block: int = BLOCK,
 ) -> Picture:
     """A sheet of the first samples of an epoch, the very ones that training would see.
 
@@ -65,6 +68,8 @@ def preview(
         title: a line at the top.
         watched: what the slots are counted through, such as a progress bar.
         colours: light and sharpness, as for `Augmenter`.
+        partners: `any` or `block`, as for `Augmenter`.
+        block: slots in a block.
 
     Returns:
         (H, W, 3) uint8, RGB.
@@ -72,7 +77,10 @@ def preview(
     Raises:
         InputError: the catalog is empty, a name in `rare` is no class, or no image can be decoded.
     """
-    augmenter = Augmenter(catalog, recipe, size, seed, balance=balance, rare=rare, cache_bytes=1 << 30, colours=colours)
+    augmenter = Augmenter(
+        catalog, recipe, size, seed, balance=balance, rare=rare, cache_bytes=1 << 30, colours=colours,
+        partners=partners, block=block,
+    )  # fmt: skip
     original = Augmenter(catalog, Recipe(min_visible=0, min_side=0), size, seed, balance=balance)
     made: list[Made] = []
     captions: list[str] = []

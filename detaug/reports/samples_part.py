@@ -48,6 +48,7 @@ def samples(run: RunFiles, data: RunData) -> list[Strip]:
     augmenter = Augmenter(
         data.train, page.recipe, page.size or (640, 640), int(run.setting("data", "seed") or 0),
         balance=page.balance, rare=page.rare, length=run.setting("data", "epoch_length"), cache_bytes=1 << 28,
+        partners=page.partners, block=page.block,
     )  # fmt: skip
     colours = class_colours(len(data.names))
     cards = []
