@@ -83,6 +83,15 @@ def test_one_run_folder_is_made(runs: Path) -> None:
     assert names >= {"config.yaml", "metrics.csv", "metrics.json", "detections.json", "best.ckpt", "last.ckpt"}
 
 
+def test_labels_that_may_be_wrong_are_looked_for_by_all(runs: Path) -> None:
+    """Each box of the training images once, though the processes' shares are not even."""
+    alone, shared = (json.loads((runs / name / "0" / "suspects.json").read_text()) for name in ("one", "two"))
+    assert alone["images"] == shared["images"] == 17
+    boxes = [Counter((s["image"], *s["box"]) for s in found["suspects"]) for found in (alone, shared)]
+    assert boxes[0] == boxes[1]
+    assert set(boxes[0].values()) == {1}
+
+
 @pytest.mark.parametrize(("command", "images"), [("validate", 7), ("test", 1), ("predict", 1)])
 def test_any_number_of_processes_finds_the_same(
     command: str, images: int, root: Path, runs: Path, tmp_path: Path

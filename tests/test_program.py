@@ -101,7 +101,7 @@ def test_pycocotools_agrees_in_original_pixels(trained: Trained, command: str, t
     truth = trained.root / "annotations" / f"instances_{split}.json"
     numbers = metrics(folder)
     assert numbers["split"] == split
-    assert numbers["AP"] == pytest.approx(pycocotools_ap(truth, folder / "detections.json"), abs=1e-6)
+    assert numbers["AP"] == pytest.approx(pycocotools_ap(truth, folder / "detections.json"), abs=1e-12)
     if command == "validate":
         assert numbers["AP"] == pytest.approx(metrics(trained.folder)["AP"], abs=1e-6)
         assert folder.joinpath("detections.json").read_text() == trained.folder.joinpath("detections.json").read_text()
@@ -118,7 +118,7 @@ def test_another_folder_is_scored_whole_and_by_name(trained: Trained, names: tup
     assert sum(c["boxes"] for c in numbers["per_class"].values()) == 14
     assert numbers["per_class"]["red"]["training_boxes"] == 16
     truth = root / "annotations" / "instances_all.json"
-    assert numbers["AP"] == pytest.approx(pycocotools_ap(truth, folder / "detections.json"), abs=1e-6)
+    assert numbers["AP"] == pytest.approx(pycocotools_ap(truth, folder / "detections.json"), abs=1e-12)
     again = score(trained, "validate", tmp_path / "runs", root)
     assert metrics(again)["AP"] == numbers["AP"]
 

@@ -75,7 +75,7 @@ class SignData(LightningDataModule):
         probe: most training images that are evaluated beside validation, whole and unchanged, as an honest measure of
             what was learnt; never more than validation has. null or 0 for none.
         suspects: most training images in which, after the training, labels are looked for that may be wrong; 0 for
-            none. They are looked for by a single process only.
+            none.
         on_bad_image: `skip` counts an image that cannot be decoded and shows another; `error` stops.
         gpu: training images stay decoded on the training device and are augmented there; workers only plan.
         resident_gb: memory of the device for these images; null is half of what a GPU has free.
@@ -224,7 +224,7 @@ class SignData(LightningDataModule):
         if not self._learning:
             return ("validate",)
         ended = self.trainer is not None and self.trainer.state.fn == "validate"
-        sought = ended and self.suspects > 0 and self._world()[0] == 1
+        sought = ended and self.suspects > 0
         return ("validate", *["clean"] * bool(self.probe), *["suspects"] * sought)
 
     def prepare_data(self) -> None:
