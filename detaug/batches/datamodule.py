@@ -19,6 +19,7 @@ from detaug.batches.packed import chosen_pack
 from detaug.batches.parts import Parts, divided, division, fingerprint, require_same_division, split_codes, with_file
 from detaug.batches.planned import PlannedBatch, PlannedSigns
 from detaug.batches.shown import Shown
+from detaug.batches.workers import starting
 from detaug.draws.balance import Balance, rare_mask
 from detaug.draws.neighbours import BLOCK
 from detaug.draws.sampler import DrawSampler, ShareSampler
@@ -357,6 +358,7 @@ class SignData(LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.workers > 0,
             worker_init_fn=start,
+            multiprocessing_context=starting(self._world()[0]) if self.workers else None,
             generator=torch.Generator().manual_seed(self.seed),  # else each loader moves dropout's random numbers
         )
 

@@ -85,6 +85,19 @@ def test_a_loss_that_is_no_number_diverges_but_a_validation_that_did_not_run_doe
     assert judge(replace(good, val_loss=missing, val_ap=gap), QUICK).state == "diverging"
 
 
+def test_a_loss_far_above_chance_diverges_whatever_its_noise() -> None:
+    good = history("healthy")
+    wild = good.val_loss * 0 + good.chance_loss * np.array([1.1, 2.0, 150, 9, 4, 1200, 1300, 500, 1400, 170] * 2)
+    blown = judge(replace(good, val_loss=wild, clean_loss=wild), QUICK)
+    assert (blown.state, blown.since_epoch) == ("diverging", 12)
+    assert "4 times" in blown.sentence
+    assert [knob.setting.split()[0] for knob in blown.knobs]
+    one = np.append(good.val_loss[:-1], 50 * good.chance_loss)  # once is an accident
+    assert "times what knowing" not in judge(replace(good, val_loss=one), QUICK).sentence
+    unknown = replace(good, val_loss=wild, clean_loss=wild, chance_loss=np.nan)
+    assert "times what knowing" not in judge(unknown, QUICK).sentence
+
+
 def test_validating_the_best_weights_again_adds_no_point() -> None:
     once = history("overfitting")
     columns = {name: np.append(getattr(once, name), getattr(once, name)[9]) for name in ("val_loss", "clean_loss")}

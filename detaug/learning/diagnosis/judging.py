@@ -13,7 +13,7 @@ from detaug.learning.diagnosis.knobs import knobs
 from detaug.learning.diagnosis.measured import usable
 from detaug.learning.diagnosis.per_class import memorised
 from detaug.learning.diagnosis.verdict import DEFAULTS, State, Thresholds, Verdict
-from detaug.learning.diagnosis.wording import broken, reasons, sentence, short
+from detaug.learning.diagnosis.wording import blown_up, broken, reasons, sentence, short
 
 
 def judge(history: History, settings: Thresholds = DEFAULTS, current: Mapping[str, Any] | None = None) -> Verdict:
@@ -30,6 +30,14 @@ def judge(history: History, settings: Thresholds = DEFAULTS, current: Mapping[st
     lowest = _best(history)
     if (lost := not_a_number(history)) is not None:
         found = Verdict(state="diverging", sentence=broken(lost), best_epoch=lowest, since_epoch=lost)
+        return replace(found, knobs=knobs("diverging", None, current, history))
+    if (blown := _blown(history, settings)) is not None:
+        found = Verdict(
+            state="diverging",
+            sentence=blown_up(history, blown),
+            best_epoch=lowest,
+            since_epoch=int(history.epoch[blown]),
+        )
         return replace(found, knobs=knobs("diverging", None, current, history))
     count = len(usable(history, settings))
     if count < settings.enough:
@@ -110,6 +118,16 @@ def not_a_number(history: History) -> int | None:
     endless = np.isinf(history.val_loss) | np.isinf(history.clean_loss) | np.isinf(history.train_loss)
     rows: NDArray[np.int64] = np.flatnonzero(val | clean | endless)
     return int(history.epoch[rows[0]]) if len(rows) else None
+
+
+def _blown(history: History, settings: Thresholds) -> int | None:
+    """From which row on the loss stays far above what knowing nothing costs; None if it does not."""
+    if not history.chance_loss > 0:
+        return None
+    rows = np.flatnonzero(np.isfinite(history.val_loss))
+    low = np.flatnonzero(~(history.val_loss[rows] > settings.blown * history.chance_loss))
+    first = int(low[-1]) + 1 if len(low) else 0
+    return int(rows[first]) if len(rows) - first >= 2 else None
 
 
 def _best(history: History) -> int | None:

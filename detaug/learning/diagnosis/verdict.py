@@ -24,6 +24,7 @@ class Thresholds:
         wide: validation this much above clean training, and no longer falling, is overfitting whenever they parted; a
             share of validation loss.
         rise: training loss this much above its lowest, beyond noise, is diverging.
+        blown: validation loss over so many times the chance loss, at two validations in a row, is diverging.
         drop: a larger drop of the loss where mixing ends does not come from that.
         better: validation this much better than clean training, beyond noise, is suspicious.
         sigmas: standard errors that count as beyond noise.
@@ -42,6 +43,7 @@ class Thresholds:
     parting: float = 0.08
     wide: float = 0.4
     rise: float = 0.2
+    blown: float = 3.0
     drop: float = 0.2
     better: float = 0.08
     sigmas: float = 2.0

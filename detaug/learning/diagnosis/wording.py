@@ -13,6 +13,17 @@ def broken(epoch: int) -> str:
     return f"At epoch {epoch} the loss is no longer a number: the training has diverged."
 
 
+def blown_up(history: History, row: int) -> str:
+    """What is said of a loss far above that of knowing nothing."""
+    losses = history.val_loss[row:]
+    times = float(np.nanmin(losses)) / history.chance_loss
+    since = int(history.epoch[row])
+    return (
+        f"Since epoch {since} validation loss is at least {times:.0f} times what knowing only the class frequencies "
+        "gives: the training has diverged."
+    )
+
+
 def short(count: int, enough: int) -> str:
     """What is said of too few validations."""
     seen = "no validation" if count == 0 else "1 validation" if count == 1 else f"{count} validations"
