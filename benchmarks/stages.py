@@ -19,7 +19,7 @@ from detaug.draws.balance import Balance
 from detaug.readers.catalog import Split
 from detaug.readers.read import read
 from detaug.render.cpu import render
-from detaug.scenes.finish import finish
+from detaug.scenes.finish import finished
 from detaug.scenes.recipe import Recipe
 
 
@@ -45,7 +45,7 @@ def main() -> None:
         render(scene, augmenter.source)
     steps: dict[str, Callable[[], object]] = {
         "plan": lambda: [augmenter.scene(*place) for place in places],
-        "finish": lambda: [finish(s, recipe.min_visible, recipe.min_side) for s in scenes],
+        "finish": lambda: finished(scenes, recipe.min_visible, recipe.min_side),
         "warp": lambda: [render(s, augmenter.source) for s in plain],
         "+ colour, noise": lambda: [render(s, augmenter.source) for s in bare],
         "+ effects": lambda: [render(s, augmenter.source) for s in scenes],

@@ -57,7 +57,8 @@ class SignData(LightningDataModule):
         batch_size: images per step and process.
         eval_batch_size: images per step of evaluation; null is `batch_size`.
         epoch_length: samples in an epoch; null is the number of training images.
-        workers: worker processes; null is one per core but one, at most 8.
+        workers: worker processes; null is one per core but one, at most 8. With several devices they come from a server
+            process, so a script of your own begins its work under `if __name__ == "__main__":`.
         cache_gb: memory for decoded images, in all worker processes of this rank together; null is unbounded.
         partners: where partners of mosaic and mixup come from. `any` draws them from all images; a mosaic then decodes
             four images where memory does not hold them. `block` draws them from the slot's own block of consecutive

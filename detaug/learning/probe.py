@@ -15,7 +15,7 @@ from detaug.learning.scoring import CLEAN, Scored
 from detaug.measures.precision import Metrics
 from detaug.readers.catalog import Catalog
 from detaug.scenes.block import scene_of
-from detaug.scenes.finish import finish
+from detaug.scenes.finish import finished
 
 CURVES = (
     "epoch", "train_loss", "clean_loss", "clean_loss_se", "clean_ap", "clean_ap50", "val_loss", "val_loss_se", "val_ap",
@@ -116,7 +116,7 @@ def chance_loss(model: EvaluatedModule, catalog: Catalog, size: tuple[int, int])
 
 def targets_alone(catalog: Catalog, rows: Sequence[int], size: tuple[int, int]) -> Batch:
     """These images whole on the canvas, as a batch without pixels."""
-    shown = [finish(scene_of(catalog, row, size, Draw(0, row, row, mixing=False))) for row in rows]
+    shown = finished([scene_of(catalog, row, size, Draw(0, row, row, mixing=False)) for row in rows])
     return Batch(
         images=torch.empty((len(shown), 3, *size), dtype=torch.uint8, device="meta"),
         boxes=torch.cat([torch.from_numpy(s.boxes) for s in shown]),
