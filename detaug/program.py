@@ -189,7 +189,18 @@ def main(args: ArgsType = None) -> int:
         if (sentence := _sentence(error)) is None:
             raise
         return _refused(sentence)
+    _leave_group()
     return 0
+
+
+def _leave_group() -> None:
+    """End the group of processes while the interpreter still runs.
+
+    A thread of gloo that lets go of a tensor later than that aborts the process (described in PyTorch's pull request
+    179291); Lightning ends groups of NCCL only. After an error the others may be waiting in the group, so it is left.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _sentence(error: Exception) -> str | None:

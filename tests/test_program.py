@@ -8,10 +8,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
 import yaml
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -37,6 +39,20 @@ class Trained:
     @property
     def best(self) -> Path:
         return self.folder / "checkpoints" / "best.ckpt"
+
+
+def test_the_group_of_processes_has_ended_when_the_program_has(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads of gloo that outlive the interpreter abort the process."""
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", str(find_free_network_port()))
+    with patch.object(torch.distributed, "init_process_group", wraps=torch.distributed.init_process_group) as begun:
+        flags = [f"--data.root={trained.root}", f"--runs={tmp_path}", f"--ckpt_path={trained.best}"]
+        done = program("validate", *QUICK, "--trainer.strategy=ddp", *flags)
+    assert done.code == 0, done.err
+    begun.assert_called_once()
+    assert not torch.distributed.is_initialized()
 
 
 @pytest.fixture(scope="module")
