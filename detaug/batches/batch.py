@@ -1,9 +1,13 @@
 """A batch on its way to the detector: images as one tensor, boxes packed flat."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from detaug.batches.exchange import parcel, unpacked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +40,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __reduce__(self) -> tuple[Callable[..., "Batch"], tuple[Any, ...]]:
+        """Only the pictures go through shared memory: every tensor that does costs a descriptor and a connection."""
+        others = (getattr(self, name).numpy(force=True) for name in self.__slots__ if name != "images")
+        return _arrived, (parcel(self.images), *others)
+
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """The same batch on another device; Lightning calls this."""
         moved = {n: getattr(self, n).to(device, non_blocking=non_blocking) for n in self.__slots__}
@@ -44,3 +53,8 @@ class Batch:
     def pin_memory(self) -> "Batch":
         """The same batch in page-locked memory; the DataLoader calls this."""
         return replace(self, **{n: getattr(self, n).pin_memory() for n in self.__slots__})
+
+
+def _arrived(images: Any, *others: Any) -> Batch:
+    # What comes through a pipe may not be written to; a tensor must be able to.
+    return Batch(unpacked(images), *(torch.from_numpy(array.copy()) for array in others))

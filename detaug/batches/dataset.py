@@ -1,7 +1,8 @@
 """What the workers do: from an index to an item, from items to a batch."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import cv2
@@ -9,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from detaug.batches.augmenter import Augmenter, Made
 from detaug.batches.batch import Batch
+from detaug.batches.exchange import Exchange, exchange_for
 from detaug.draws.draw import Draw
 from detaug.draws.sampler import NOTHING
 from detaug.readers.catalog import Catalog
@@ -23,7 +25,7 @@ from detaug.sample import Sample
 from detaug.scenes.block import scene_of
 from detaug.scenes.exposure import came
 from detaug.scenes.finish import finish
-from detaug.scenes.scene import fit_matrix
+from detaug.scenes.scene import Scene, fit_matrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +39,7 @@ class Item:
         size: height and width of the original.
         broken: rows that could not be decoded.
         came: (N,) uint8 `Came` of each box, where it was planned; empty for evaluation.
+        place: the pictures of a batch (B, 3, H, W) and which of them is this one's, where it was made there.
     """
 
     sample: Sample
@@ -45,6 +48,7 @@ class Item:
     size: tuple[int, int]
     broken: tuple[int, ...] = ()
     came: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+    place: tuple[Tensor, int] | None = None
 
 
 class SignDataset(Dataset[Item]):
@@ -52,6 +56,7 @@ class SignDataset(Dataset[Item]):
 
     def __init__(self, augmenter: Augmenter) -> None:
         self.augmenter = augmenter
+        self.exchange: Exchange | None = None  # of a worker, whose pictures the training reads where they are made
 
     def __len__(self) -> int:
         return len(self.augmenter)
@@ -61,8 +66,25 @@ class SignDataset(Dataset[Item]):
         return self.__getitems__([draw])[0]
 
     def __getitems__(self, draws: Sequence[Draw | int]) -> list[Item]:
-        """The samples of a batch, planned together."""
-        return [self.item(made) for made in self.augmenter.makes(self.places(draws))]
+        """The samples of a batch, planned together.
+
+        Each picture goes into its place in the batch while it is still in the processor's cache: kept until all are
+        made, they would be read from memory once more.
+        """
+        shape = (len(draws), 3, *self.augmenter.stage.size)
+        batch = None if self.exchange is None else self.exchange.take(shape)
+        if batch is None:
+            batch = torch.from_numpy(np.empty(shape, np.uint8))  # numpy asks the system for large pages
+        planes, items = batch.numpy(), list[Item]()
+
+        def picture(scene: Scene, source: Source) -> NDArray[np.uint8]:
+            own: NDArray[np.uint8] = planes[len(items)]
+            cv2.split(render(scene, source), list(own))
+            return own.transpose(1, 2, 0)
+
+        for made in self.augmenter.makes(self.places(draws), picture):
+            items.append(replace(self.item(made), place=(batch, len(items))))
+        return items
 
     def places(self, draws: Sequence[Draw | int]) -> list[Draw]:
         """The draws; an index is a slot of epoch 0."""
@@ -129,11 +151,25 @@ class LateLoader(DataLoader[Any]):
 
     Lightning makes the iterator of a resumed run long before it tells the sampler the epoch (its issue 21938), and
     workers would begin at once with what epoch 0 shows.
+
+    Attributes:
+        exchange: the memory in which workers make training pictures; None before they are started.
     """
+
+    exchange: Exchange | None = None
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """The epoch that the sampler is set to by the time of the first batch."""
         yield from super().__iter__()
+
+    def _get_iterator(self) -> Any:
+        """Called when workers are started: those of `SignDataset` get memory to make their pictures in."""
+        if self.num_workers and isinstance(self.dataset, SignDataset) and self.batch_size is not None:
+            shape = (self.batch_size, 3, *self.dataset.augmenter.stage.size)
+            exchange = exchange_for(shape, self.num_workers, self.prefetch_factor or 2)
+            self.worker_init_fn = partial(_begun, exchange)
+            self.exchange = exchange  # what is on its way finds it for as long as this loader lives
+        return super()._get_iterator()
 
 
 def collate(items: Sequence[Item | None]) -> Batch:
@@ -157,9 +193,14 @@ def collate(items: Sequence[Item | None]) -> Batch:
 
 
 def _images(items: Sequence[Item]) -> Tensor:
-    """(B, 3, H, W) uint8."""
+    """(B, 3, H, W) uint8; without a copy where the pictures were made in one batch, in this order."""
     if not items:
         return torch.empty((0, 3, 1, 1), dtype=torch.uint8)
+    first = items[0].place
+    if first is not None and len(first[0]) == len(items):
+        made = first[0]
+        if all(i.place is not None and i.place[0] is made and i.place[1] == k for k, i in enumerate(items)):
+            return made
     shapes = {item.sample.image.shape for item in items}
     if len(shapes) > 1:
         raise ValueError(f"images of one batch have one size, not {sorted(shapes)}")
@@ -168,6 +209,15 @@ def _images(items: Sequence[Item]) -> Tensor:
     for planes, item in zip(batch.numpy(), items, strict=True):
         cv2.split(item.sample.image, list(planes))  # straight into the tensor's memory
     return batch
+
+
+def _begun(exchange: Exchange | None, worker: int) -> None:
+    """In a worker: one thread, and a share of the exchange."""
+    one_thread(worker)
+    info = get_worker_info()
+    if exchange is not None and info is not None and isinstance(info.dataset, SignDataset):
+        exchange.worker = worker
+        info.dataset.exchange = exchange
 
 
 def one_thread(worker: int) -> None:  # noqa: ARG001
