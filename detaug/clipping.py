@@ -28,13 +28,13 @@ def clipped(points: Points, box: Sequence[float]) -> Points:
     x1, y1, x2, y2 = box
     across, down = zip(*points, strict=True)
     if min(across) < x1:
-        points = clip(points, 1.0, 0.0, -x1)
+        points = _kept(points, [x - x1 for x, _ in points])
     if max(across) > x2:
-        points = clip(points, -1.0, 0.0, x2)
+        points = _kept(points, [x2 - x for x, _ in points])
     if min(down) < y1:
-        points = clip(points, 0.0, 1.0, -y1)
+        points = _kept(points, [y - y1 for _, y in points])
     if max(down) > y2:
-        points = clip(points, 0.0, -1.0, y2)
+        points = _kept(points, [y2 - y for _, y in points])
     return points
 
 
@@ -61,7 +61,11 @@ def without(pieces: list[Points], cover: Points) -> list[Points]:
 
 def clip(points: Points, a: float, b: float, c: float) -> Points:
     """The part of a convex polygon where a x + b y + c >= 0 (Sutherland and Hodgman, 1974)."""
-    sides = [a * x + b * y + c for x, y in points]
+    return _kept(points, [a * x + b * y + c for x, y in points])
+
+
+def _kept(points: Points, sides: list[float]) -> Points:
+    """The part of a convex polygon where a linear function is not negative, given its values at the corners."""
     if not sides or min(sides) >= 0:
         return points
     if max(sides) < 0:
@@ -71,7 +75,8 @@ def clip(points: Points, a: float, b: float, c: float) -> Points:
     for point, side in zip(points, sides, strict=True):
         if (side >= 0) != (side_before >= 0):
             share = side_before / (side_before - side)
-            kept.append((before[0] + share * (point[0] - before[0]), before[1] + share * (point[1] - before[1])))
+            (x, y), (u, v) = before, point
+            kept.append((x + share * (u - x), y + share * (v - y)))
         if side >= 0:
             kept.append(point)
         before, side_before = point, side

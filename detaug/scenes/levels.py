@@ -7,6 +7,7 @@ size alone: what a cache holds never changes a pixel.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -70,21 +71,31 @@ def grids(sizes: NDArray[np.integer], size: tuple[int, int]) -> Array:
     return np.where(fit * 1.5 >= 0.95, float(_SNAP), sides / kept)[:, ::-1]
 
 
-def choose(matrix: Array, height: int, width: int, size: tuple[int, int]) -> tuple[int, int]:
-    """The level's index and how often it is halved, for a layer with this matrix.
+def choose(linear: Sequence[float], height: int, width: int, size: tuple[int, int]) -> tuple[int, int]:
+    """The level's index and how often it is halved, for a layer.
 
     Args:
-        matrix: (3, 3) source pixels to canvas pixels.
+        linear: a, b, c, d of its matrix from source pixels to canvas pixels, with the rows a b and c d.
         height: the image's.
         width: the image's.
         size: the canvas that the levels are made for.
+
+    >>> choose((0.3, 0.0, 0.0, 0.3), 800, 1360, (640, 640)), choose((0.6, 0.0, 0.0, 0.6), 800, 1360, (640, 640))
+    ((0, 0), (1, 0))
     """
-    (a, b), (c, d) = matrix[:2, :2].tolist()
+    a, b, c, d = linear
     scale = math.sqrt(abs(a * d - b * c))
-    kept = levels(height, width, size)
-    shares = [level.width / width for level in kept]
-    index = next((i for i, share in enumerate(shares) if scale / share <= _ENLARGE_FROM), len(kept) - 1)
+    shares = _shares(height, width, size)
+    index, last = 0, len(shares) - 1
+    while index < last and scale / shares[index] > _ENLARGE_FROM:
+        index += 1
     ratio, halvings = scale / shares[index], 0
     while ratio < _HALVE_UNDER:
         ratio, halvings = ratio * 2, halvings + 1
     return index, halvings
+
+
+@lru_cache(maxsize=4096)
+def _shares(height: int, width: int, size: tuple[int, int]) -> tuple[float, ...]:
+    """The widths of an image's levels as shares of its own."""
+    return tuple(level.width / width for level in levels(height, width, size))

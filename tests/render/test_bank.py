@@ -90,7 +90,7 @@ def kinds(scene: Scene) -> set[str]:
     """What is special about the pastes of a scene."""
     found = set()
     for k in np.flatnonzero(scene.role == Role.PASTE):
-        index, halvings = choose(scene.matrix[k], *LARGE, scene.size)
+        index, halvings = choose(scene.matrix[k, :2, :2].ravel().tolist(), *LARGE, scene.size)
         (x1, y1, x2, y2), matrix = scene.region[k], scene.matrix[k]
         x, y = matrix[:2, :2] @ np.array([[x1, x2, x2, x1], [y1, y1, y2, y2]]) + matrix[:2, 2:]
         cut = x.min() < 0 or y.min() < 0 or x.max() > scene.size[1] or y.max() > scene.size[0]

@@ -123,7 +123,8 @@ def _layers(
 ) -> dict[str, NDArray[np.generic]]:
     """What `PackedScenes` holds of each layer."""
     matrix, box, tile = np.asarray(own["matrix"], float), np.asarray(own["region"], float), own["role"] == Role.TILE
-    chosen = [choose(m, h, w, size) for m, (h, w) in zip(matrix, sizes.tolist(), strict=True)]
+    linear = matrix[:, :2, :2].reshape(-1, 4).tolist()
+    chosen = [choose(m, h, w, size) for m, (h, w) in zip(linear, sizes.tolist(), strict=True)]
     kept = [levels(h, w, size)[index] for (h, w), (index, _) in zip(sizes.tolist(), chosen, strict=True)]
     level, halvings = np.array(chosen, np.int64).reshape(-1, 2).T
     sides = np.array([(k.width, k.height) for k in kept], float).reshape(-1, 2)
