@@ -87,16 +87,18 @@ def compare(title: str, loaders: Sequence[Loader], python: Path, root: Path, rou
                 taken = one.round(count)
                 if number:  # the first one fills caches
                     one.cpu.append(taken["cpu"] / count * 1e3)
+                    one.covered += [taken["covered"]] if "covered" in taken else []
     finally:
         for one in running:
             one.stop()
     print(f"\n{title}: {rounds} rounds; CPU milliseconds a sample, and times our {', '.join(ours(running))}")
-    print(f"{'':34}{'min':>8}{'median':>8}{'max':>8}   samples/s" + "".join(f"{n:>24}" for n in ours(running)))
+    print(f"{'':34}{'min':>8}{'median':>8}{'max':>8}   samples/s  covered" + "".join(f"{n:>24}" for n in ours(running)))
     for one in running:
         low, middle, high = spread(one.cpu)
         ratios = [spread([b / a for a, b in zip(own.cpu, one.cpu, strict=True)]) for own in running if own.loader.ours]
         text = "".join(f"{f'{m:.2f} ({a:.2f} to {b:.2f})':>24}" for a, m, b in ratios)
-        print(f"{one.loader.name:34}{low:8.2f}{middle:8.2f}{high:8.2f}{1e3 / middle:12.0f}{text}", flush=True)
+        covered = f"{statistics.mean(one.covered):9.0%}" if one.covered else " " * 9
+        print(f"{one.loader.name:34}{low:8.2f}{middle:8.2f}{high:8.2f}{1e3 / middle:12.0f}{covered}{text}", flush=True)
 
 
 def shares(root: Path) -> None:

@@ -84,11 +84,13 @@ class Running:
         loader: what it is.
         process: it.
         cpu: CPU milliseconds a sample in each round.
+        covered: share of a picture that an image covers, one in each round; empty where it is not told.
     """
 
     loader: Loader
     process: subprocess.Popen[str]
     cpu: list[float] = field(default_factory=list)
+    covered: list[float] = field(default_factory=list)
 
     @classmethod
     def start(cls, loader: Loader, python: Path, root: Path, kept: bool) -> "Running":

@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.throughput.recipes import RECIPES
 from benchmarks.throughput.rounds import Make, serve
@@ -31,13 +33,14 @@ def prepare(root: Path, recipe: Recipe, kept: bool, kind: str | None = None, par
     augmenter = augmenter_of(root, recipe, kept, kind, partners)
     dataset, at = SignDataset(augmenter), 0
 
-    def make(count: int) -> None:
+    def make(count: int) -> NDArray[np.uint8]:
         nonlocal at
         assert count % BATCH == 0
         for _ in range(0, count, BATCH):
             batch = collate(dataset.__getitems__([augmenter.draw(0, at + i) for i in range(BATCH)]))
             assert batch.images.shape == (BATCH, 3, SIZE, SIZE)
             at += BATCH
+        return np.asarray(batch.images[-1].numpy())
 
     return make
 

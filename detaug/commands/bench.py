@@ -131,7 +131,7 @@ def stages(kept: Augmenter, read: Augmenter) -> dict[str, float]:
     recipe, draws = kept.recipe, [kept.draw(1, slot) for slot in range(_STAGED)]
     scenes = list(recipe.plans(draws, kept.stage))
     dataset = SignDataset(kept)
-    items = dataset.__getitems__(draws)
+    items = [dataset.item(made) for made in kept.makes(draws)]
     bare: dict[str, Any] = {"colour": None, "curve": None, "noise": None, "effects": ()}
     grown: list[tuple[str, list[Scene]]] = []
     for name, fields in (

@@ -49,9 +49,10 @@ def alpha(inside: Array, blend: int, soft: float) -> NDArray[np.float32]:
 
 def with_gain(patch: Canvas, gain: NDArray[np.float32]) -> Canvas:
     """A patch (h, w, 4) with its red, green and blue times a factor each."""
-    if (gain == 1).all():
+    factors = gain.tolist()
+    if factors == [1.0, 1.0, 1.0]:
         return patch
-    made = cv2.multiply(patch, (*gain.tolist(), 1.0))  # type: ignore[call-overload]  # a number for each channel
+    made = cv2.multiply(patch, (*factors, 1.0))  # type: ignore[call-overload]  # a number for each channel
     return np.asarray(made, np.uint8)
 
 

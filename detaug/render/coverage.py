@@ -50,12 +50,14 @@ def _in_polygon(outline: int, spread: Spread, x: Array, y: Array) -> Array:
     a, b, c, d = spread
     corners = [(a * u + b * v, c * u + d * v) for u, v in _CORNERS[outline]]
     # Clockwise on screen has its inside to the right of each side; a mirroring matrix turns that round.
-    side = 1.0 if a * d > b * c else -1.0
-    nearest = np.full((len(y), len(x)), np.inf)
+    turn = 1.0 if a * d > b * c else -1.0
+    sides = []
     for (u1, v1), (u2, v2) in zip(corners, corners[1:] + corners[:1], strict=True):
-        length = side * math.hypot(u2 - u1, v2 - v1)
-        across, down = (v1 - v2) / length, (u2 - u1) / length
-        np.minimum(nearest, across * x + (down * y - (across * u1 + down * v1))[:, None], out=nearest)
+        length = turn * math.hypot(u2 - u1, v2 - v1)
+        sides.append(((v1 - v2) / length, (u2 - u1) / length, (v1 * u2 - v2 * u1) / length))
+    across, down, offset = np.array(sides).T[:, :, None]
+    # All sides at once: for patches of few pixels it is the number of calls that counts.
+    nearest: Array = ((down * y - offset)[:, :, None] + (across * x)[:, None]).min(0)
     return nearest
 
 

@@ -170,8 +170,8 @@ def _paste(canvas: Canvas, source: Source, scene: Scene, layer: int, index: int,
 
 def _donor(scene: Scene, layer: int) -> int:
     """The row of the donor's box in the catalog; -1 for a decoy, and where the object is no longer told of."""
-    rows = np.flatnonzero(scene.layer == layer).tolist()
-    return int(scene.origin[rows[0]]) if rows else -1
+    owners = scene.layer.tolist()
+    return int(scene.origin[owners.index(layer)]) if layer in owners else -1
 
 
 def _corners(box: Sequence[float], way: Way) -> Points:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detaug.errors import InputError
 from detaug.outline import Array, inverse, products
 from detaug.scenes.block import Block
 from detaug.scenes.operation import BlockOperation, between, between_logs, wider_log
@@ -19,11 +20,13 @@ class Affine(BlockOperation):
 
     Attributes:
         degrees_range: turn; bounded by what the classes in view may still be turned.
-        scale_range: scale; not so small that a sign of 8 or more pixels comes out under 8.
+        scale_range: scale, even in the logarithm; bounded by `keep_side`.
         shear_range: degrees, drawn for each axis.
         shift_range: share of the canvas, drawn for each axis.
         multiply: how many times as wide the ranges of turn, scale and shear are where a rare class is in the scene; its
             turning limit holds all the same.
+        keep_side: canvas pixels; a scene is not shrunk so far that a sign of at least this side comes out under it,
+            since nothing is learnt from signs of a few pixels. 0 is no bound.
     """
 
     p: float = 0.8
@@ -32,6 +35,12 @@ class Affine(BlockOperation):
     shear_range: tuple[float, float] = (-3.0, 3.0)
     shift_range: tuple[float, float] = (-0.1, 0.1)
     multiply: float = 1.0
+    keep_side: float = KEEP_SIDE
+
+    def __post_init__(self) -> None:
+        BlockOperation.__post_init__(self)
+        if not self.keep_side >= 0:
+            raise InputError(f"affine.keep_side is a number of pixels of at least 0, not {self.keep_side}.")
 
     def numbers(self, block: Block, stage: Stage) -> int:  # noqa: ARG002
         """Turn, scale, two of shear, two of shift."""
@@ -43,7 +52,7 @@ class Affine(BlockOperation):
         if len(scenes) == 0:
             return block
         factor = stage.varied(block, self.multiply).tolist()
-        limit, least = _turning_limit(block, stage).tolist(), _least_scale(block).tolist()
+        limit, least = _turning_limit(block, stage).tolist(), _least_scale(block, self.keep_side).tolist()
         matrix, reach = np.zeros((len(block), 3, 3)), np.zeros(len(block))
         matrix[:] = np.eye(3)
         for i, drawn in zip(scenes.tolist(), chance[scenes].tolist(), strict=True):
@@ -91,19 +100,22 @@ def _turned(block: Block) -> Array:
     return turned
 
 
-def _least_scale(block: Block) -> Array:
-    """(B,) how far a scene may shrink: until the smallest sign that is large enough no longer is.
+def _least_scale(block: Block, keep: float) -> Array:
+    """(B,) how far a scene may shrink: until the smallest sign whose side is at least `keep` pixels no longer is.
 
-    1 where no sign is large enough, 0 where there is none.
+    1 where no sign is large enough, 0 where there is none or no bound.
     """
+    least = np.zeros(len(block))
+    if keep == 0:
+        return least
     boxes, owner = block.hulls(), block.scene[block.layer]
     sides = (boxes[:, 2:] - boxes[:, :2]).min(1)
-    large = sides >= KEEP_SIDE
-    smallest, least = np.full(len(block), np.inf), np.zeros(len(block))
+    large = sides >= keep
+    smallest = np.full(len(block), np.inf)
     np.minimum.at(smallest, owner[large], sides[large])
     found = np.isfinite(smallest)
     least[owner] = 1.0
-    least[found] = KEEP_SIDE / smallest[found]
+    least[found] = keep / smallest[found]
     return least
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from detaug.draws.donors import Donors
+from detaug.errors import InputError
 from detaug.outline import moved
 from detaug.scenes.affine import Affine, about_centre
 from detaug.scenes.colour import Colour, colour_matrix, tone_curve
@@ -100,14 +101,23 @@ def test_about_centre_keeps_the_centre() -> None:
     assert np.linalg.det(about_centre((80, 120), degrees=50, scale=2.0)[:2, :2]) == pytest.approx(4)
 
 
-def test_signs_are_not_shrunk_below_what_can_be_learnt() -> None:
+@pytest.mark.parametrize("keep", [KEEP_SIDE, 20.0, 0.0])
+def test_signs_are_not_shrunk_below_what_can_be_learnt(keep: float) -> None:
     affine = Affine(p=1, degrees_range=(0, 0), scale_range=(0.05, 0.1), shift_range=(0, 0), shear_range=(0, 0))
-    shrinking = Recipe(affine=affine)
+    shrinking = Recipe(affine=replace(affine, keep_side=keep))
+    least = []
     for slot in range(20):
         before = planned(Recipe(), GROUND, slot).hulls()
         after_ = planned(shrinking, GROUND, slot).hulls()
         small, smaller = ((b[:, 2:] - b[:, :2]).min(1) for b in (before, after_))
-        assert (smaller[small >= KEEP_SIDE] >= KEEP_SIDE - 1e-6).all()
+        assert (smaller[small >= keep] >= keep - 1e-6).all()
+        least.append((smaller / small).min(initial=1))
+    assert (min(least) < 0.1) == (keep == 0)
+
+
+def test_a_bound_below_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match=r"affine\.keep_side .* -1"):
+        Affine(keep_side=-1)
 
 
 def test_turning_stays_within_the_classes_limits() -> None:
@@ -194,7 +204,7 @@ def test_rare_classes_vary_more_widely_within_their_limits() -> None:
     """`GROUND` has donors of every class; without donors nothing is rare and the range is the plain one."""
     common = replace(GROUND, donors=Donors.of(CATALOG, np.zeros(len(CATALOG.classes), bool)))
     ranges = {"degrees_range": (-5.0, 5.0), "scale_range": (0.8, 1.25), "shear_range": (-2.0, 2.0)}
-    wide = Recipe(affine=Affine(p=1, multiply=3.0, **ranges))
+    wide = Recipe(affine=Affine(p=1, multiply=3.0, **ranges))  # type: ignore[arg-type]
 
     def spread(ground: Stage) -> tuple[float, float]:
         matrices = [planned(wide, ground, slot, epoch=2).matrix[0] for slot in range(100)]

@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.throughput.rounds import Make, serve
 
@@ -32,12 +34,13 @@ def prepare(root: Path, kept: bool, albumentations: bool) -> Make:
         dataset.transforms.transforms = [step for step in steps if type(step).__name__ != "Albumentations"]
     at = 0
 
-    def make(count: int) -> None:
+    def make(count: int) -> NDArray[np.uint8]:
         nonlocal at
         for _ in range(count):
             sample = dataset[at % len(dataset)]
             assert sample["img"].shape == (3, 640, 640)
             at += 1
+        return np.asarray(sample["img"].numpy())
 
     return make
 
