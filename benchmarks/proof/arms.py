@@ -50,8 +50,10 @@ STEPS = {
 STEP_PAIRS = (
     ("full", "augmented"), ("full", "balance"), ("balance", "augmented"), ("full", "plain"), ("augmented", "plain"),
 )  # fmt: skip
+_PASTES = '{"floor": 60, "most": 5, "donor_most": 15, "first": "pastes"}'
 _FACTORS = '{"floor": null, "threshold": 0.3, "power": 0.5, "most": 5}'
 PARTS: dict[str, Settings] = {
+    "pastes_first": ("--data.balance", _PASTES),
     "repeat_factors": ("--data.balance", _FACTORS),
     "no_geometry_colour": _without("flip", "affine", "colour"),
     "no_mosaic": _without("mosaic"),

@@ -36,7 +36,7 @@ def serve(prepare: Callable[[], Make]) -> None:
 
 
 def covered(picture: NDArray[np.uint8]) -> float:
-    """About which share of a picture (3, H, W) an image covers: all but its most frequent colour, which is the ground's.
+    """About which share of a picture (3, H, W) an image covers: all but its most frequent colour, the ground's.
 
     >>> covered(np.array([[[7, 7, 7, 9]]] * 3, np.uint8))
     0.25

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ class Balance:
         floor: every class is to be visible at least this many times in an epoch.
         share: every class is to have at least this share of all that is visible.
         donor_most: no donor is tried more often in an epoch; for `floor` and `share`.
+        first: what the goal is reached by as far as its bounds go, `repeats` of images or `pastes` of donors; the
+            other one serves the classes that are then still short. A paste counts as much as a sign in its own picture,
+            but on drawn scenes taught less (`benchmarks.proof`).
     """
 
     threshold: float = 0.5
@@ -36,6 +40,7 @@ class Balance:
     floor: int | None = None
     share: float | None = None
     donor_most: int = 10
+    first: Literal["repeats", "pastes"] = "repeats"
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
@@ -52,6 +57,8 @@ class Balance:
             raise InputError(f"balance.share is a share of all instances, above 0 and at most 0.5, not {self.share}.")
         if self.donor_most < 1 or self.donor_most != int(self.donor_most):
             raise InputError(f"balance.donor_most is a whole number, at least 1, not {self.donor_most}.")
+        if self.first not in ("repeats", "pastes"):
+            raise InputError(f"balance.first is repeats or pastes, not {self.first!r}.")
 
     @property
     def solved(self) -> bool:

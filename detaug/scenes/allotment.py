@@ -13,7 +13,7 @@ from detaug.scenes.response import Rates
 
 Array = NDArray[np.float64]
 _LEAST = 0.25  # no image is shown less often than this share of even showing
-_ROUNDS, _STEPS, _LEVELS = 4, 25, 4
+_ROUNDS, _STEPS, _LEVELS = 4, 100, 4
 _LOWEST = 1 / 256  # of the aim
 _STILL = 1e-3
 _NEAR = 0.99  # of an aim, which counts as reached
@@ -37,6 +37,7 @@ class Room:
         tries: most tries of all donors in an epoch.
         open_share: share of the slots that may get donors.
         hand: most donors in a slot.
+        repeats_first: whether pastes serve only the classes that repeats leave short; else it is the other way round.
     """
 
     present: NDArray[np.int64]
@@ -51,6 +52,7 @@ class Room:
     tries: float
     open_share: float
     hand: int
+    repeats_first: bool
 
     @classmethod
     def of(cls, catalog: Catalog, recipe: Recipe, donors: Donors, balance: Balance, length: int) -> "Room":
@@ -73,6 +75,7 @@ class Room:
             tries=max(0.0, round(share * length) * (low + high) / 2 - 1),
             open_share=share,
             hand=high,
+            repeats_first=balance.first == "repeats",
         )
 
     def boxes_shown(self, factors: Array, tiles: float) -> Array:
@@ -167,26 +170,35 @@ def allot(room: Room, found: Rates, aim: Array) -> Allotment:
 
 
 def _allotted(room: Room, found: Rates, aim: Array) -> Allotment:
-    """Pastes first, since they bring a sign into new surroundings; repeats for what is then still short."""
-    by_class = np.ones(len(aim))
-    factors = np.ones(room.images)
+    """Repeats or pastes first, as the room says; the others for what is then still short."""
     no_try = np.zeros(len(aim))
-    for _ in range(_ROUNDS):
-        # What images yield that are not repeated, while others are.
-        plain = found.shown(room.present * (room.length * found.tiles / factors.sum()), no_try)
-        tries = _tries(room, found.pasted.sum(1), aim, plain)
-        for _ in range(_STEPS):
-            shown = found.shown(room.boxes_shown(factors, found.tiles), tries)
-            lack = np.clip(aim / np.maximum(shown, 1e-9), 0.25, 4)
-            # Mirrored instances of a class count for its partner, so its images may serve both.
-            trades = found.seen[:, 1] > 0
-            lack = np.where(trades, np.maximum(lack, lack[found.partner]), lack)
-            before, by_class = by_class, np.clip(by_class * np.sqrt(lack), 1, room.limit(float(factors.sum())))
-            factors = room.factors(by_class)
-            if np.abs(by_class / before - 1).max(initial=0) < _STILL:
-                break
-    shown = found.shown(room.boxes_shown(factors, found.tiles), tries)
-    return Allotment(factors, tries, shown)
+    if room.repeats_first:
+        factors = _factors(room, found, aim, no_try)
+        tries = _tries(room, found.pasted.sum(1), aim, found.shown(room.boxes_shown(factors, found.tiles), no_try))
+    else:
+        factors = np.ones(room.images)
+        for _ in range(_ROUNDS):
+            # What images yield that are not repeated, while others are.
+            plain = found.shown(room.present * (room.length * found.tiles / factors.sum()), no_try)
+            tries = _tries(room, found.pasted.sum(1), aim, plain)
+            factors = _factors(room, found, aim, tries)
+    return Allotment(factors, tries, found.shown(room.boxes_shown(factors, found.tiles), tries))
+
+
+def _factors(room: Room, found: Rates, aim: Array, tries: Array) -> Array:
+    """(M,) factors that lift every class to its aim beside these pastes, as far as the bounds allow."""
+    by_class, factors = np.ones(len(aim)), np.ones(room.images)
+    for _ in range(_STEPS):
+        shown = found.shown(room.boxes_shown(factors, found.tiles), tries)
+        lack = np.clip(aim / np.maximum(shown, 1e-9), 0.25, 4)
+        # Mirrored instances of a class count for its partner, so its images may serve both.
+        trades = found.seen[:, 1] > 0
+        lack = np.where(trades, np.maximum(lack, lack[found.partner]), lack)
+        before, by_class = by_class, np.clip(by_class * np.sqrt(lack), 1, room.limit(float(factors.sum())))
+        factors = room.factors(by_class)
+        if np.abs(by_class / before - 1).max(initial=0) < _STILL:
+            break
+    return factors
 
 
 def _fits(room: Room, made: Allotment, aim: Array) -> bool:

@@ -146,6 +146,7 @@ class Given:
     def __init__(self, loader: Loader, costs: Sequence[float], turns: list[str]) -> None:
         self.loader, self.costs, self.turns = loader, list(costs), turns
         self.cpu: list[float] = []
+        self.covered: list[float] = []
         self.stopped = False
 
     def round(self, samples: int) -> dict[str, float]:

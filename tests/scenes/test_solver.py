@@ -4,6 +4,7 @@ import zipfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,8 +50,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solver, "SCENES", 120)
 
 
-def solved(catalog: Catalog, recipe: Recipe, size: int = 160, length: int | None = None, **settings: object) -> Ground:
-    return ground(catalog, recipe, size, balance=Balance(**settings), length=length)  # type: ignore[arg-type]
+def solved(catalog: Catalog, recipe: Recipe, size: int = 160, length: int | None = None, **settings: Any) -> Ground:
+    return ground(catalog, recipe, size, balance=Balance(**settings), length=length)
 
 
 def keeps_its_word(made: Ground, epochs: int = 20) -> np.ndarray:
@@ -64,9 +65,10 @@ def keeps_its_word(made: Ground, epochs: int = 20) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_a_floor_is_kept_in_a_long_tail() -> None:
+@pytest.mark.parametrize("first", ["repeats", "pastes"])
+def test_a_floor_is_kept_in_a_long_tail(first: str) -> None:
     even = exposure(ground(TAIL, PLAIN, 160, length=300).stage, PLAIN, range(4)).per_epoch()
-    made = solved(TAIL, PASTING, length=300, floor=60)
+    made = solved(TAIL, PASTING, length=300, floor=60, first=first)
     mean = keeps_its_word(made)
     assert made.solution is not None
     assert made.solution.short.sum() <= 2  # the absent one, and what one box can give
@@ -113,6 +115,24 @@ def test_bounds_hold_in_fact() -> None:
     shown = np.bincount(np.concatenate([made.stage.order.items(e) for e in range(300)]), minlength=len(TAIL)) / 300
     assert shown.max() <= 3 * 100 / 60 * 1.02
     assert shown.min() >= 0.25 * 100 / 60 * 0.95
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_comes_first_does_as_much_as_its_bounds_allow() -> None:
+    """Pastes first leave to repeats what they cannot reach, and the other way round."""
+    wide: dict[str, Any] = {"length": 300, "floor": 120, "most": 8.0, "donor_most": 20}
+    repeats, pastes = (solved(TAIL, PASTING, first=first, **wide).solution for first in ("repeats", "pastes"))
+    assert repeats is not None
+    assert pastes is not None
+    needed = np.flatnonzero(repeats.tries > 1)
+    by_class = np.array([repeats.factors[TAIL.images_of_boxes()[TAIL.labels == c]].min() for c in needed])
+    assert 0 < len(needed) < (pastes.tries > 1).sum()
+    assert (by_class >= 0.95 * repeats.factors.max()).all()
+    assert pastes.factors.sum() < 0.9 * repeats.factors.sum()
+    no_pastes = solved(TAIL, PLAIN, first="pastes", **wide).solution
+    assert no_pastes is not None
+    assert (no_pastes.tries == 0).all()
+    np.testing.assert_allclose(no_pastes.factors.sum(), repeats.factors.sum(), rtol=0.1)
 
 
 @pytest.mark.usefixtures("quick")
@@ -181,11 +201,12 @@ def test_images_without_boxes_are_planned_too() -> None:
         ({"share": 0.0}, "share"),
         ({"share": 0.6}, "share"),
         ({"donor_most": 0}, "donor_most"),
+        ({"first": "donors"}, "first"),
     ],
 )
-def test_nonsense_is_refused(settings: dict[str, float], named: str) -> None:
+def test_nonsense_is_refused(settings: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named):
-        Balance(**settings)  # type: ignore[arg-type]
+        Balance(**settings)
 
 
 def test_shares_of_more_than_all_are_refused() -> None:
