@@ -1,9 +1,10 @@
 """What is compared: recipes with a part put on or taken away, each trained on the same units, folds or seeds."""
 
 import fcntl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -79,13 +80,13 @@ STUDIES = {
 }
 
 
-def drawn_data(out: Path, seed: int) -> Path:
+def drawn_data(out: Path, seed: int, images: Mapping[str, int] = MappingProxyType(IMAGES)) -> Path:
     """The folder of the drawn dataset of a seed, made where it is not there yet."""
     root = out / "data" / f"seed{seed}"
     root.parent.mkdir(parents=True, exist_ok=True)
     with (out / f".seed{seed}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # a second process waits rather than draw the same
-        draw_dataset(root, images=IMAGES, seed=seed)
+        draw_dataset(root, images=dict(images), seed=seed)
     return root
 
 
