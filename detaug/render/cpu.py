@@ -24,6 +24,7 @@ Window = tuple[int, int, int, int]  # x1 y1 x2 y2, pixels
 Way = tuple[float, float, float, float, float, float]
 _TILE = int(Role.TILE)
 _IDENTITY = bytes(range(256))
+_WORTH = 4  # times as wide as what is needed of them may rows be that are converted as a whole
 _MARGIN = 2  # source pixels kept round what is visible, for bilinear taps
 
 
@@ -219,7 +220,7 @@ def _part(picture: Picture, window: Window, way: Way, halvings: int) -> tuple[Ca
     """A window of a picture as (h, w, 4), halved if asked, and its pixels' way to the canvas.
 
     Copying it first is what makes the warp fast: turned reads of cold memory defeat the prefetcher. So do parts of
-    rows: whole rows are converted, unless most would be in vain.
+    rows: whole rows are converted, unless nearly all would be in vain.
     """
     x1, y1, x2, y2 = window
     step = 2**halvings
@@ -227,7 +228,7 @@ def _part(picture: Picture, window: Window, way: Way, halvings: int) -> tuple[Ca
     way = (a * step, b * step, x + a * x1 + b * y1, c * step, d * step, y + c * x1 + d * y1)
     x1, y1, x2, y2 = x1 - picture.left, y1 - picture.top, x2 - picture.left, y2 - picture.top
     part = picture.window(x1, y1, x2, y2)
-    if not halvings and 2 * (x2 - x1) >= picture.rgb.shape[1]:
+    if not halvings and _WORTH * (x2 - x1) >= picture.rgb.shape[1]:
         return np.asarray(cv2.cvtColor(picture.rgb[y1:y2], cv2.COLOR_RGB2RGBA), np.uint8)[:, x1:x2], way
     if halvings:
         part = np.ascontiguousarray(part)
