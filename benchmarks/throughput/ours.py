@@ -12,6 +12,7 @@ from benchmarks.throughput.recipes import RECIPES
 from benchmarks.throughput.rounds import Make, serve
 from detaug.batches.augmenter import Augmenter
 from detaug.batches.dataset import SignDataset, collate
+from detaug.batches.exchange import exchange_for
 from detaug.commands.words import part
 from detaug.readers.catalog import Catalog
 from detaug.readers.read import read
@@ -32,6 +33,9 @@ def prepare(root: Path, recipe: Recipe, kept: bool, kind: str | None = None, par
     """
     augmenter = augmenter_of(root, recipe, kept, kind, partners)
     dataset, at = SignDataset(augmenter), 0
+    dataset.exchange = exchange_for((BATCH, 3, SIZE, SIZE), workers=1, ahead=1)
+    if dataset.exchange is not None:
+        dataset.exchange.worker = 0
 
     def make(count: int) -> NDArray[np.uint8]:
         nonlocal at

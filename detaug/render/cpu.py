@@ -149,10 +149,9 @@ def _paste(canvas: Canvas, source: Source, scene: Scene, layer: int, index: int,
     tall, wide = source.catalog.sizes[row].tolist()
     level = levels(tall, wide, source.size)[index]
     everything = (0, 0, level.width + 2 * PAD, level.height + 2 * PAD)
-    shown = _shown(everything, way, (x1, y1, x2, y2))
-    if len(shown) < 3:
+    window = _window(_corners((x1, y1, x2, y2), _back(way)), everything, halvings)
+    if window[2] <= window[0] or window[3] <= window[1]:
         return
-    window = _window(shown, everything, halvings)
     if not picture.holds(window):
         picture = source.picture(row, index, whole=False)
     part, way = _part(picture, window, way, halvings)
@@ -202,10 +201,15 @@ def _shown(region: Window, way: Way, canvas: Window) -> Points:
     """The part of a region that a canvas rectangle shows, a convex polygon in level pixels; no points if none."""
     if region[2] <= region[0] or region[3] <= region[1]:
         return []
+    return clipped(_corners(canvas, _back(way)), region)
+
+
+def _back(way: Way) -> Way:
+    """The inverse."""
     a, b, x, c, d, y = way
     whole = a * d - b * c
     a, b, c, d = d / whole, -b / whole, -c / whole, a / whole
-    return clipped(_corners(canvas, (a, b, -a * x - b * y, c, d, -c * x - d * y)), region)
+    return a, b, -a * x - b * y, c, d, -c * x - d * y
 
 
 def _window(shown: Points, region: Window, halvings: int) -> Window:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from detaug.clipping import Points, area, clipped, without
 from detaug.outline import UNIT_POLYGONS, Array, Outline
+from detaug.readers.catalog import spans
 from detaug.scenes.scene import Layers, Role, Scene
 
 # For cutting, an ellipse has 64 corners; for what covers it, 16 are enough, as its own area is counted from the same.
@@ -170,9 +171,17 @@ def _covers(every: _Joined) -> list[_Cover]:
 
 def _on_top(every: _Joined, boxes: Array, covers: list[_Cover]) -> NDArray[np.bool_]:
     """(N, covers) whether a cover lies over an object: later, in the same group, and their boxes meet."""
+    on_top = np.zeros((len(boxes), len(covers)), bool)
+    if not covers:
+        return on_top
     layer = np.array([c.layer for c in covers], np.int64)
-    hull = np.array([c.hull for c in covers]).reshape(-1, 4)
-    meets = (boxes[:, None, :2] < hull[:, 2:]) & (hull[:, :2] < boxes[:, None, 2:])
-    own = every.layer
-    place = every.scene * 256 + every.group  # of a layer: its scene and its group there
-    return np.asarray(meets[..., 0] & meets[..., 1] & (layer > own[:, None]) & (place[layer] == place[own][:, None]))
+    starts, stops = np.array([(o.start, o.stop) for o in every.objects]).T
+    scene = every.scene[layer]
+    counts = (stops - starts)[scene]
+    cover, thing = np.repeat(np.arange(len(covers)), counts), spans(starts[scene], counts)  # pairs of one scene
+    own, over = every.layer[thing], layer[cover]
+    hull, box = np.array([c.hull for c in covers])[cover], boxes[thing]
+    meets = (over > own) & (every.group[over] == every.group[own])
+    meets &= (box[:, 0] < hull[:, 2]) & (hull[:, 0] < box[:, 2]) & (box[:, 1] < hull[:, 3]) & (hull[:, 1] < box[:, 3])
+    on_top[thing[meets], cover[meets]] = True
+    return on_top
