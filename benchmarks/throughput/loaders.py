@@ -29,7 +29,7 @@ class Loader:
     name: str
     module: str
     words: tuple[str, ...] = ()
-    samples: int = 80
+    samples: int = 160
     column: str = ""
 
     @property
