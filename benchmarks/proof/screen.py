@@ -12,14 +12,14 @@ on average over the other parts being on or off; its interval is that of least s
 unexplained.
 
 The floor is reached by pastes first, else parts of the paste would have nothing to do. Fewer validation images than in
-`benchmarks.proof` make a run shorter; both runs of a pair are scored on the same ones. Runs that others have made can
-be put before one's own: the table's rows are all that is needed.
+`benchmarks.proof` make a run shorter; both runs of a pair are scored on the same ones. Runs that were made elsewhere
+count with `--more`: the rows of their table are all that is needed. `benchmarks/proof/screen.csv` has some.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,11 +142,13 @@ def settings(signs: Sequence[int], table: Path) -> Settings:
     return {"data": data}
 
 
-def jobs(out: Path, pairs: int, epochs: int) -> Iterator[Job]:
-    """All trainings, pair by pair; a pair's number is its seed, and its row after those of the pairs before it."""
+def jobs(out: Path, pairs: int, epochs: int, made: Collection[tuple[str, str, str]] = ()) -> Iterator[Job]:
+    """The trainings that were not made elsewhere, pair by pair; a pair's number is its seed and that of its data."""
     table = rectangles(out, NAMES).resolve()
     for pair in range(pairs):
         for arm, row in arms(pair):
+            if (arm, str(pair), str(epochs)) in made:
+                continue
             page = out / "pages" / f"{arm}.yaml"
             page.parent.mkdir(parents=True, exist_ok=True)
             write_whole(page, yaml.safe_dump(settings(row.tolist(), table), sort_keys=False).encode())
@@ -188,10 +190,13 @@ def main() -> int:
     parser.add_argument("--pairs", default=24, type=int, help="24 by default: each row twice, on other data")
     parser.add_argument("--epochs", default=EPOCHS, type=int)
     parser.add_argument("--table", action="store_true", help="print the table, and train nothing")
-    parser.add_argument("--more", nargs="*", default=[], type=Path, metavar="CSV", help="tables of runs made elsewhere")
+    parser.add_argument(
+        "--more", nargs="*", default=[], type=Path, metavar="CSV", help="tables of runs made elsewhere, not made again"
+    )
     asked = parser.parse_args()
     if not asked.table:
-        run_all(jobs(asked.out, asked.pairs, asked.epochs), asked.out)
+        made = {(row["arm"], row["unit"], row["epochs"]) for path in asked.more for row in rows(path)}
+        run_all(jobs(asked.out, asked.pairs, asked.epochs, made), asked.out)
     every = [row for path in (*asked.more, asked.out / "runs.csv") for row in rows(path)]
     print(table([row for row in every if row["epochs"] == str(asked.epochs)]))
     return 0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from benchmarks.proof import screen
 from benchmarks.proof.screen import PAGE, PARTS, arms, design, effects, settings, table
 from detaug.batches.page import read_page
 from detaug.scenes.recipe import Recipe
@@ -102,6 +103,20 @@ def test_intervals_hold_the_effects() -> None:
 def test_few_pairs_claim_nothing() -> None:
     signs = design()[:5]
     assert all(np.isinf(e.high - e.low) for e in effects(signs, np.ones(5)))
+
+
+def test_what_was_made_elsewhere_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+
+    def data(out: Path, seed: int, images: object) -> Path:
+        drawn.append(seed)
+        return out
+
+    monkeypatch.setattr(screen, "drawn_data", data)
+    made = {("row0", "0", "10"), ("opposite0", "0", "10"), ("row1", "1", "9")}
+    keys = [job.key for job in screen.jobs(tmp_path, 2, 10, made)]
+    assert keys == [("row1", "1", "10"), ("opposite1", "1", "10")]
+    assert set(drawn) == {1}
 
 
 def test_the_table_takes_complete_pairs_alone() -> None:
