@@ -11,7 +11,6 @@ import mmap
 import os
 import weakref
 from collections.abc import Callable
-from multiprocessing.reduction import DupFd
 from typing import Any
 
 import numpy as np
@@ -60,6 +59,8 @@ class Exchange:
 
     def __reduce__(self) -> tuple[Callable[..., "Exchange"], tuple[Any, ...]]:
         """For workers that are not forked."""
+        from multiprocessing.reduction import DupFd  # not on Windows, which has no exchange
+
         return _attached, (DupFd(self._file), *self._settings, self.number)
 
     @property
