@@ -1,5 +1,6 @@
 """The training program: Lightning's command line with run folders, plain errors and the best weights at the end."""
 
+import gc
 import logging
 import os
 import re
@@ -194,13 +195,14 @@ def main(args: ArgsType = None) -> int:
 
 
 def _leave_group() -> None:
-    """End the group of processes while the interpreter still runs.
+    """End the group of processes and its threads while the interpreter still runs.
 
     A thread of gloo that lets go of a tensor later than that aborts the process (described in PyTorch's pull request
     179291); Lightning ends groups of NCCL only. After an error the others may be waiting in the group, so it is left.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+        gc.collect()  # the wrapped model holds the group, and is held by a circle of references itself
 
 
 def _sentence(error: Exception) -> str | None:

@@ -48,11 +48,13 @@ def test_the_group_of_processes_has_ended_when_the_program_has(
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", str(find_free_network_port()))
     with patch.object(torch.distributed, "init_process_group", wraps=torch.distributed.init_process_group) as begun:
-        flags = [f"--data.root={trained.root}", f"--runs={tmp_path}", f"--ckpt_path={trained.best}"]
-        done = program("validate", *QUICK, "--trainer.strategy=ddp", *flags)
+        flags = [f"--data.root={trained.root}", f"--runs={tmp_path}", "--trainer.max_epochs=1"]
+        done = program("fit", *NET, *QUICK, "--trainer.strategy=ddp", *flags)
     assert done.code == 0, done.err
     begun.assert_called_once()
     assert not torch.distributed.is_initialized()
+    names = [file.read_text() for file in Path("/proc/self/task").glob("*/comm")]
+    assert not [name for name in names if "gloo" in name]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ each fold of training and validation together is predicted by a model that was t
 image counts once. All arms take the same number of optimiser steps and are scored with the last weights' average. A
 finished run is a row of `runs.csv`; starting the program again goes on with what is missing (a second process takes the
 runs that the first has not begun), and prints the table: each arm's figures, and each difference with its 95 % interval
-(seeds and images drawn with replacement, the same ones for both arms).
+(seeds and images drawn with replacement, the same ones for both arms). What a run was trained with is not compared:
+after a change of a recipe take another --out.
 """
 
 import argparse

@@ -12,8 +12,8 @@ on average over the other parts being on or off; its interval is that of least s
 unexplained.
 
 The floor is reached by pastes first, else parts of the paste would have nothing to do. Fewer validation images than in
-`benchmarks.proof` make a run shorter; both runs of a pair are scored on the same ones. Runs that were made elsewhere
-count with `--more`: the rows of their table are all that is needed. `benchmarks/proof/screen.csv` has some.
+`benchmarks.proof` make a run shorter; both runs of a pair are scored on the same ones. Pairs that were made elsewhere
+count with `--more`: the rows of their table are all that is needed. `benchmarks/proof/screen.csv` has the first.
 """
 
 import argparse
@@ -142,13 +142,11 @@ def settings(signs: Sequence[int], table: Path) -> Settings:
     return {"data": data}
 
 
-def jobs(out: Path, pairs: int, epochs: int, made: Collection[tuple[str, str, str]] = ()) -> Iterator[Job]:
-    """The trainings that were not made elsewhere, pair by pair; a pair's number is its seed and that of its data."""
+def jobs(out: Path, pairs: int, epochs: int, made: Collection[int] = ()) -> Iterator[Job]:
+    """The trainings of pairs that were not made elsewhere; a pair's number is its seed and that of its data."""
     table = rectangles(out, NAMES).resolve()
-    for pair in range(pairs):
+    for pair in (p for p in range(pairs) if p not in made):
         for arm, row in arms(pair):
-            if (arm, str(pair), str(epochs)) in made:
-                continue
             page = out / "pages" / f"{arm}.yaml"
             page.parent.mkdir(parents=True, exist_ok=True)
             write_whole(page, yaml.safe_dump(settings(row.tolist(), table), sort_keys=False).encode())
@@ -163,20 +161,23 @@ def arms(pair: int) -> list[tuple[str, NDArray[np.int64]]]:
     return [(f"row{pair % len(design())}", row), (f"opposite{pair % len(design())}", -row)]
 
 
-def table(found: Sequence[Row]) -> str:
-    """The effects in points of 100, from the pairs that are complete."""
+def whole_pairs(found: Sequence[Row]) -> dict[int, tuple[Row, Row]]:
+    """The pairs of one table that are complete, by number: only runs made at one place are compared."""
     by_key = {(r["arm"], r["unit"]): r for r in found}
-    whole = [int(p) for p in sorted({r["unit"] for r in found}, key=int)]
-    whole = [p for p in whole if all((arm, str(p)) in by_key for arm, _ in arms(p))]
+    pairs = {int(r["unit"]): [by_key.get((arm, r["unit"])) for arm, _ in arms(int(r["unit"]))] for r in found}
+    return {p: (one, other) for p, (one, other) in sorted(pairs.items()) if one is not None and other is not None}
+
+
+def table(tables: Sequence[Sequence[Row]]) -> str:
+    """The effects in points of 100, from the complete pairs of each of some tables."""
+    whole = [(number, *pair) for found in tables for number, pair in whole_pairs(found).items()]
     if not whole:
         return "no pair is complete yet"
-    signs = np.array([arms(p)[0][1] for p in whole])
+    signs = np.array([arms(number)[0][1] for number, _, _ in whole])
     lines = [f"{len(whole)} pairs of trainings; points of 100 with 95 % intervals"]
     lines.append(f"{'part':22}" + "".join(f"{figure:>26}" for figure in FIGURES))
-    columns = []
-    for figure in FIGURES:
-        one, other = (np.array([float(by_key[arms(p)[k][0], str(p)][figure]) for p in whole]) for k in (0, 1))
-        columns.append(effects(signs, one - other))
+    gaps = {f: np.array([float(one[f]) - float(other[f]) for _, one, other in whole]) for f in FIGURES}
+    columns = [effects(signs, gaps[figure]) for figure in FIGURES]
     for name, cells in zip(PARTS, zip(*columns, strict=True), strict=True):
         text = (f"{100 * c.value:+.1f} ({100 * c.low:+.1f} to {100 * c.high:+.1f})" for c in cells)
         lines.append(f"{name:22}" + "".join(f"{cell:>26}" for cell in text))
@@ -194,11 +195,14 @@ def main() -> int:
         "--more", nargs="*", default=[], type=Path, metavar="CSV", help="tables of runs made elsewhere, not made again"
     )
     asked = parser.parse_args()
+    for path in asked.more:
+        if not path.is_file():
+            parser.error(f"{path}: there is no such table")
+    own = asked.out / "runs.csv"
+    tables = [[row for row in rows(path) if row["epochs"] == str(asked.epochs)] for path in asked.more]
     if not asked.table:
-        made = {(row["arm"], row["unit"], row["epochs"]) for path in asked.more for row in rows(path)}
-        run_all(jobs(asked.out, asked.pairs, asked.epochs, made), asked.out)
-    every = [row for path in (*asked.more, asked.out / "runs.csv") for row in rows(path)]
-    print(table([row for row in every if row["epochs"] == str(asked.epochs)]))
+        run_all(jobs(asked.out, asked.pairs, asked.epochs, {p for t in tables for p in whole_pairs(t)}), asked.out)
+    print(table([*tables, [row for row in rows(own) if row["epochs"] == str(asked.epochs)]]))
     return 0
 
 

@@ -42,8 +42,10 @@ class Batch:
 
     def __reduce__(self) -> tuple[Callable[..., "Batch"], tuple[Any, ...]]:
         """Only the pictures go through shared memory: every tensor that does costs a descriptor and a connection."""
-        others = (getattr(self, name).numpy(force=True) for name in self.__slots__ if name != "images")
-        return _arrived, (parcel(self.images), *others)
+        every = [getattr(self, name) for name in self.__slots__]
+        if any(tensor.device.type != "cpu" for tensor in every):
+            return Batch, tuple(every)
+        return _arrived, (parcel(self.images), *(tensor.numpy() for tensor in every[1:]))
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """The same batch on another device; Lightning calls this."""

@@ -103,7 +103,8 @@ class Exchange:
         """The slot that a tensor is, which is no longer this process's to free; None if it is none of them."""
         begin = self._states.ctypes.data + self._first
         slot, rest = divmod(images.data_ptr() - begin, self._step)
-        lease = None if rest or images.shape != self.shape else self._leases.pop(slot, None)
+        whole = rest == 0 and images.shape == self.shape and images.dtype == torch.uint8 and images.is_contiguous()
+        lease = self._leases.pop(slot, None) if whole else None
         if lease is None:
             return None
         lease.detach()
@@ -143,4 +144,9 @@ def exchange_for(shape: Shape, workers: int, ahead: int) -> Exchange | None:
         workers: how many.
         ahead: batches that a worker may have begun before they are asked for.
     """
-    return Exchange(shape, workers, ahead + -(-_HELD // workers)) if hasattr(os, "memfd_create") else None
+    if not hasattr(os, "memfd_create"):
+        return None
+    try:
+        return Exchange(shape, workers, ahead + -(-_HELD // workers))
+    except OSError:  # forbidden here, or more than the process may have
+        return None

@@ -204,7 +204,8 @@ def _factors(room: Room, found: Rates, aim: Array, tries: Array) -> Array:
 def _fits(room: Room, made: Allotment, aim: Array) -> bool:
     """Whether every class that has boxes reaches its aim or is stopped by bounds of its own."""
     reached = made.shown >= _NEAR * aim
-    return bool((reached | (room.present == 0) | (room.at_most(made) & room.at_donor_most(made))).all())
+    no_more_tries = room.at_donor_most(made) | (made.tries.sum() >= _AT_BOUND * room.tries)
+    return bool((reached | (room.present == 0) | (room.at_most(made) & no_more_tries)).all())
 
 
 def _tries(room: Room, per_try: Array, aim: Array, plain: Array) -> Array:

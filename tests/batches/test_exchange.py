@@ -127,6 +127,8 @@ def test_what_is_dropped_unsent_is_free_again() -> None:
 def test_what_was_sent_is_the_receivers_to_free() -> None:
     exchange = writing()
     one = taken(exchange)
+    turned = one.transpose(2, 3)  # of the same size and place, but not the same
+    assert parcel(turned) is turned
     place = parcel(one)
     assert place == (exchange.number, 2)
     del one

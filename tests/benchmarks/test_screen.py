@@ -113,22 +113,23 @@ def test_what_was_made_elsewhere_is_not_made_again(tmp_path: Path, monkeypatch: 
         return out
 
     monkeypatch.setattr(screen, "drawn_data", data)
-    made = {("row0", "0", "10"), ("opposite0", "0", "10"), ("row1", "1", "9")}
-    keys = [job.key for job in screen.jobs(tmp_path, 2, 10, made)]
+    keys = [job.key for job in screen.jobs(tmp_path, 3, 10, {0, 2})]
     assert keys == [("row1", "1", "10"), ("opposite1", "1", "10")]
     assert set(drawn) == {1}
 
 
-def test_the_table_takes_complete_pairs_alone() -> None:
-    assert "no pair" in table([])
+def test_the_table_takes_complete_pairs_of_one_place_alone() -> None:
+    assert "no pair" in table([[], []])
     rows = []
     for pair in range(13):
         for k, (arm, row) in enumerate(arms(pair)):
             figure = str(0.3 + pair + 0.02 * (row[1] > 0))
             if (pair, k) != (12, 1):
                 rows.append({"arm": arm, "unit": str(pair), **dict.fromkeys(("AP", "AP50", "rare", "common"), figure)})
-    text = table(rows)
+    opposite = {**rows[-1], "arm": "opposite0", "AP": "9"}  # of the last pair, but made elsewhere
+    text = table([rows, [opposite]])
     assert text.startswith("12 pairs")
     lines = {line[:22].strip(): line[22:] for line in text.splitlines()[2:]}
     assert lines["mosaic"].split()[0] == "+2.0"
     assert lines["noise"].split()[0] in ("+0.0", "-0.0")
+    assert table([rows, rows]).startswith("24 pairs")

@@ -17,11 +17,13 @@ from detaug.readers.catalog import Catalog
 from detaug.readers.drawn import draw_dataset
 from detaug.readers.read import read
 from detaug.scenes import solver
+from detaug.scenes.allotment import Room, allot
 from detaug.scenes.exposure import exposure
 from detaug.scenes.ground import Ground, ground
 from detaug.scenes.mosaic import Mosaic
 from detaug.scenes.paste import Paste
 from detaug.scenes.recipe import Recipe
+from detaug.scenes.response import Rates
 from detaug.scenes.scene import Role
 from tests.readers.making import REAL, needs_real
 from tests.scenes.painted import world
@@ -267,3 +269,21 @@ def test_162_classes_of_which_21_have_one_box_keep_a_floor(tmp_path: Path) -> No
     keeps_its_word(made)
     assert made.solution is not None
     assert made.solution.short.mean() < 0.3
+
+
+def test_scarce_pastes_of_some_classes_do_not_cut_what_repeats_give_another() -> None:
+    """Class 1 reaches its floor by repeats; 2 and 3 cannot, and there are few pastes for them."""
+    images = np.concatenate([np.zeros(254, int), np.full(30, 1), np.full(8, 2), np.full(8, 3)])
+    counts = np.bincount(images)
+    room = Room(
+        present=counts, pair_image=np.arange(300), pair_class=images, pair_boxes=np.ones(300), images=300, length=300,
+        slots=3.0, donors=np.array([0, 30, 8, 8]), donor_most=10, tries=20.0, open_share=0.5, hand=2,
+        repeats_first=True,
+    )  # fmt: skip
+    found = Rates(1.0, np.tile([1.0, 0.0], (4, 1)), np.tile([0.8, 0.0], (4, 1)), np.arange(4))
+    made = allot(room, found, np.full(4, 60.0))
+    assert made.shown[1] >= 0.99 * 60
+    assert (made.shown[2:] < 50).all()
+    assert made.tries.sum() == pytest.approx(20, rel=0.01)
+    plenty = allot(replace(room, tries=400.0), found, np.full(4, 60.0))
+    assert (plenty.shown >= 0.99 * 60).all()
