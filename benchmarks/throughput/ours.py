@@ -60,8 +60,8 @@ def augmenter_of(root: Path, recipe: Recipe, kept: bool, kind: str | None = None
         catalog, recipe, SIZE, length=10**6, cache_bytes=None if kept else 0, colours=colours, pack=pack,
         partners=partners,
     )  # fmt: skip
-    for row in range(len(catalog)) if kept else ():
-        made.source.picture(row, 0)
+    if kept:
+        made.source.fill(range(len(catalog)))
     return made
 
 

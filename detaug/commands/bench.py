@@ -81,8 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
     kept, read = augmenter(None), augmenter(0)
     with waiting("Decoding", len(catalog)) as watched:
-        for row in watched(range(len(catalog))):
-            kept.source.picture(row, 0)
+        kept.source.fill(watched(range(len(catalog))))
     processes = (0, args.workers) if args.workers else (0,)
     ways = {"kept": kept, "read": read} | ({} if pack is None else {"packed": augmenter(0, pack)})
     rates: dict[str, dict[int, float]] = {way: {} for way in ways}

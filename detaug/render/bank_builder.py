@@ -3,11 +3,10 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,15 +17,16 @@ from numpy.typing import NDArray
 
 from detaug.readers.arrays import Kind, pieces
 from detaug.readers.catalog import Catalog
-from detaug.readers.image import decode
+from detaug.readers.image import decode_by
 from detaug.readers.shelf import clock, folders, prune, touch
 from detaug.render.bank import LEVELS, Bank, sizes, window_of
-from detaug.render.source import PAD, BrokenImage, Source
+from detaug.render.picture import PAD, Reader
+from detaug.render.source import BrokenImage, Source
 from detaug.scenes.levels import levels
 from detaug.writing import write_whole
 
 MOST = 1 << 30  # bytes of pixels in a bank; where that is too little, the smallest patches are kept
-_FORMAT = "1"  # changes with the file's layout and with what is kept of an image
+_FORMAT = "2"  # changes with the file's layout and with what is kept of an image
 _KEPT = 4  # banks beside a dataset
 _KIND = ".bank"
 _SOME = 64  # images that are decoded ahead of what is written
@@ -40,7 +40,7 @@ def bank_of(
     size: tuple[int, int],
     boxes: NDArray[np.int64],
     threads: int = _THREADS,
-    read: Callable[[Path], Pixels] = decode,
+    read: Reader = decode_by,
 ) -> Bank | None:
     """The bank of some donors, kept beside the dataset's index and made there first where it is not.
 
@@ -129,7 +129,7 @@ class _Cutting:
         size: tuple[int, int],
         boxes: NDArray[np.int64],
         window: NDArray[np.int32],
-        read: Callable[[Path], Pixels],
+        read: Reader,
     ) -> None:
         self.catalog, self.size, self.read = catalog, size, read
         self.boxes, self.window = boxes, window

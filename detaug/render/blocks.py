@@ -7,7 +7,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from detaug.render.source import PAD
+from detaug.render.picture import PAD
 
 SIDE = 128  # pixels; JPEG's own blocks have 8, so the same pixels come out as from one JPEG of the whole
 

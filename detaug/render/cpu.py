@@ -13,7 +13,8 @@ from detaug.render.blend import blended, margin, with_gain
 from detaug.render.coverage import depth
 from detaug.render.effects import run
 from detaug.render.noise import add_noise
-from detaug.render.source import PAD, Picture, Source
+from detaug.render.picture import PAD, Picture
+from detaug.render.source import Source
 from detaug.scenes.effects import LENS, WEATHER
 from detaug.scenes.levels import choose, levels
 from detaug.scenes.scene import Role, Scene

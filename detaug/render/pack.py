@@ -17,7 +17,8 @@ from detaug.readers.root import status
 from detaug.readers.shelf import folders, token
 from detaug.render.blocks import Blocks, divided
 from detaug.render.pack_file import JPEG, RAW, opened
-from detaug.render.source import PAD, BrokenImage, Picture
+from detaug.render.picture import PAD, Picture
+from detaug.render.source import BrokenImage
 from detaug.scenes.levels import levels
 
 _SUFFIX = ".pack"

@@ -16,14 +16,14 @@ import numpy as np
 
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
-from detaug.readers.image import Pixels, decode
+from detaug.readers.image import Pixels
 from detaug.readers.root import status
 from detaug.readers.stamps import RACY
 from detaug.render.blocks import encoded
 from detaug.render.pack import Pack, name_hash, stamps_of
 from detaug.render.pack_file import FORM, RAW, Table, raw_bytes
 from detaug.render.pack_part import Part, starts_of
-from detaug.render.source import resized
+from detaug.render.picture import pictures
 from detaug.scenes.levels import levels
 
 GB = 2**30
@@ -207,16 +207,15 @@ def _levels(wanted: Wanted, row: int) -> Levels:
     height, width = wanted.catalog.sizes[row].tolist()
     stamp = _settled(path)
     try:
-        pixels = decode(path)
+        made = pictures(path, (height, width), dict(enumerate(levels(height, width, wanted.size))))
     except InputError:
         return _ABSENT, []
-    if pixels.shape[:2] != (height, width) or status(path)[:2] != stamp:
+    if status(path)[:2] != stamp:
         return _ABSENT, []
-    return stamp, [_level(wanted, pixels, level.height, level.width) for level in levels(height, width, wanted.size)]
+    return stamp, [_level(wanted, picture.rgb) for picture in made.values()]
 
 
-def _level(wanted: Wanted, pixels: Pixels, height: int, width: int) -> bytes | memoryview:
-    padded = resized(pixels, height, width).rgb
+def _level(wanted: Wanted, padded: Pixels) -> bytes | memoryview:
     return padded.reshape(-1).data if wanted.kind == RAW else encoded(padded, wanted.quality)
 
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from detaug.errors import InputError
 from detaug.readers.arrays import DIGEST, packed, unpacked_part
 from detaug.render.blocks import SIDE
-from detaug.render.source import PAD
+from detaug.render.picture import PAD
 from detaug.scenes.levels import levels
 
 RAW, JPEG = "raw", "jpeg"
-FORM = [1, PAD, SIDE]  # the first changes when the same image gives other levels
+FORM = [2, PAD, SIDE]  # the first changes when the same image gives other levels
 LEVELS = 2  # most sizes that an image is kept at
 HEAD = b"detaugpk" + struct.pack("<Q", 1) + bytes(48)  # what it is, and the form's version
 TABLE = 1 << 16  # the table begins at a multiple of this, which every system can map

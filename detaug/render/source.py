@@ -1,28 +1,18 @@
 """Where a layer's pixels come from: decoded images at the sizes that rendering needs."""
 
-import math
-import mmap
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
-from detaug.readers.image import decode
+from detaug.readers.image import decode_by
 from detaug.render.bank import Bank
+from detaug.render.picture import Picture, Reader, divisor, pictures
 from detaug.scenes.levels import levels
 
 if TYPE_CHECKING:
     from detaug.render.pack import Pack
-
-PAD = 2  # replicated pixels all round, so that a tile can reach under its neighbour
-_PLAIN = 1.5  # source pixels a pixel; under it one bilinear sample blurs as much as the mean of what is covered
 
 
 class BrokenImage(InputError):
@@ -37,43 +27,6 @@ class BrokenImage(InputError):
         self.row = row
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """One image at one level.
-
-    Attributes:
-        rgb: (h + 2 PAD, w + 2 PAD, 3) uint8, its border replicated.
-        scale_x: level pixels per source pixel.
-        scale_y: the same vertically; the two differ a little, since sizes are whole.
-        fill: makes the part x1 y1 x2 y2 of `rgb`, where pixels are made only when asked for; else None.
-        left: 0, or for a piece of a picture its first column in the whole `rgb`.
-        top: its first row, likewise.
-    """
-
-    rgb: NDArray[np.uint8]
-    scale_x: float
-    scale_y: float
-    fill: Callable[[int, int, int, int], None] | None = None
-    left: int = 0
-    top: int = 0
-
-    def holds(self, window: tuple[int, int, int, int]) -> bool:
-        """Whether a window x1 y1 x2 y2 of the whole picture lies in it."""
-        height, width = self.rgb.shape[:2]
-        x1, y1, x2, y2 = window
-        return x1 >= self.left and y1 >= self.top and x2 <= self.left + width and y2 <= self.top + height
-
-    def window(self, x1: int, y1: int, x2: int, y2: int) -> NDArray[np.uint8]:
-        """The columns from `x1` to before `x2` of the rows from `y1` to before `y2` of `rgb`.
-
-        Raises:
-            BrokenImage: they cannot be decoded.
-        """
-        if self.fill is not None:
-            self.fill(x1, y1, x2, y2)
-        return self.rgb[y1:y2, x1:x2]
-
-
 class Source:
     """Decoded images with a bounded cache. What the cache holds never changes a pixel.
 
@@ -82,7 +35,7 @@ class Source:
         size: canvas height and width, which sets the levels.
         cache_bytes: bound on the memory of the cache; None is unbounded, 0 keeps nothing. What is held
             comes on top.
-        read: how a file becomes (H, W, 3) uint8 RGB.
+        read: how a file becomes pixels.
         pack: levels that were made before; a raw one is its own cache.
         bank: the pixels of donors; not asked where there is a pack, whose pixels may differ a little from the files'.
 
@@ -95,7 +48,7 @@ class Source:
         catalog: Catalog,
         size: tuple[int, int],
         cache_bytes: int | None = None,
-        read: Callable[[Path], NDArray[np.uint8]] = decode,
+        read: Reader = decode_by,
         pack: "Pack | None" = None,
         bank: Bank | None = None,
     ) -> None:
@@ -141,6 +94,17 @@ class Source:
             made.window(0, 0, *made.rgb.shape[1::-1])
         return made
 
+    def fill(self, rows: Iterable[int]) -> None:
+        """Decode these images at all of their levels, so that what the cache can hold of them is in it.
+
+        Raises:
+            BrokenImage: as in `picture`.
+        """
+        for row in rows:
+            height, width = (int(v) for v in self.catalog.sizes[row])
+            for index in range(len(levels(height, width, self.size))):
+                self.picture(row, index)
+
     def patch(self, box: int, row: int, index: int) -> Picture | None:
         """The piece of image `row` at level `index` that is kept round a donor, without decoding; None if none is.
 
@@ -170,21 +134,17 @@ class Source:
 
     def _from_file(self, key: tuple[int, int]) -> Picture:
         row, index = key
+        height, width = (int(v) for v in self.catalog.sizes[row])
+        sizes = levels(height, width, self.size)
+        path, kept = self.catalog.path(row), self.cache_bytes != 0
+        # What is kept will be asked for again: levels of one decoding are made together. The name is but a hint.
+        divided = path.suffix.lower() in (".jpg", ".jpeg")
+        by = [divisor((height, width), level) if divided else 1 for level in sizes]
+        wanted = [i for i in range(len(sizes)) if i == index or (by[i] == by[index] and (kept or row in self._holding))]
         try:
-            image = self._read(self.catalog.path(row))
+            made = pictures(path, (height, width), {i: sizes[i] for i in wanted}, self._read, lasting=kept)
         except InputError as error:
             raise BrokenImage(row, str(error)) from error
-        height, width = (int(v) for v in self.catalog.sizes[row])
-        if image.shape[:2] != (height, width):
-            raise BrokenImage(
-                row,
-                f"{self.catalog.path(row)}: the image is {image.shape[1]}x{image.shape[0]} pixels now, "
-                f"but was {width}x{height} when the dataset was read.",
-            )
-        sizes = levels(height, width, self.size)
-        wanted = range(len(sizes)) if self.cache_bytes != 0 or row in self._holding else (index,)
-        lasting = self.cache_bytes != 0
-        made = {i: resized(image, sizes[i].height, sizes[i].width, lasting) for i in wanted}
         for i, picture in made.items():
             self._keep((row, i), picture)
         return made[index]
@@ -199,42 +159,3 @@ class Source:
         self._kept[key] = picture
         while self.cache_bytes is not None and self._bytes > self.cache_bytes:
             self._bytes -= self._kept.popitem(last=False)[1].rgb.nbytes
-
-
-def resized(image: NDArray[np.uint8], height: int, width: int, lasting: bool = True) -> Picture:
-    """The image (H, W, 3) reduced to a size, with its replicated border.
-
-    A pixel is the mean of bilinear samples, at most two source pixels apart along each side. That is as free of aliases
-    as the mean of all that the pixel covers, a little sharper, and takes a third to an eighth of the time of OpenCV's.
-
-    Args:
-        image: what is reduced.
-        height: pixels, without the border.
-        width: likewise.
-        lasting: whether it is kept long; memory for what is soon let go comes faster from what was let go before.
-    """
-    scale_y, scale_x = height / image.shape[0], width / image.shape[1]
-    shape = (height + 2 * PAD, width + 2 * PAD, 3)
-    padded: NDArray[np.uint8] = apart(shape) if lasting else np.empty(shape, np.uint8)
-    inside = padded[PAD:-PAD, PAD:-PAD]
-    if (height, width) == image.shape[:2]:
-        inside[:] = image
-    else:
-        ratio = 1 / min(scale_y, scale_x)
-        samples = 1 if ratio < _PLAIN else 2 * math.ceil(ratio / 4)
-        if samples > 1:
-            image = cv2.resize(image, (samples * width, samples * height), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
-        cv2.resize(
-            image, (width, height), dst=inside, interpolation=cv2.INTER_LINEAR if samples == 1 else cv2.INTER_AREA
-        )
-    padded[:PAD, PAD:-PAD], padded[-PAD:, PAD:-PAD] = inside[0], inside[-1]
-    padded[:, :PAD], padded[:, -PAD:] = padded[:, PAD, None], padded[:, -PAD - 1, None]
-    return Picture(padded, scale_x, scale_y)
-
-
-def apart(shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Zeros in pages of their own: what is kept long among what is not would leave holes that nothing else fills."""
-    if not hasattr(mmap, "MAP_PRIVATE"):
-        return np.zeros(shape, np.uint8)
-    pages = mmap.mmap(-1, math.prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return np.frombuffer(pages, np.uint8).reshape(shape)

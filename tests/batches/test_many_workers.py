@@ -38,7 +38,7 @@ GREY = np.full((32, 32, 3), 90, np.uint8)
 def loader(count, length, batch, workers):
     catalog = records(count)
     augmenter = Augmenter(catalog, Recipe.builtin("signs"), 32, length=length, cache_bytes=0)
-    augmenter.source = Source(catalog, (32, 32), 0, read=lambda path: GREY)
+    augmenter.source = Source(catalog, (32, 32), 0, read=lambda path, by: (GREY, 1))
     sampler = DrawSampler(augmenter.order, batch, 99)
     return DataLoader(SignDataset(augmenter), batch, sampler=sampler, num_workers=workers, collate_fn=collate,
                       persistent_workers=True), sampler

@@ -14,7 +14,7 @@ from detaug.batches.dataset import SignDataset
 from detaug.batches.page import read_page
 from detaug.draws.balance import Balance
 from detaug.errors import InputError
-from detaug.readers.image import decode
+from detaug.readers.image import decode_by
 from detaug.readers.read import read
 from detaug.render.source import Source
 from detaug.scenes.mixup import Mixup
@@ -45,9 +45,9 @@ class Reads:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
 
-    def __call__(self, path: Path) -> NDArray[np.uint8]:
+    def __call__(self, path: Path, by: int) -> tuple[NDArray[np.uint8], int]:
         self.counts[path.name] += 1
-        return decode(path)
+        return decode_by(path, by)
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 40_000, None])

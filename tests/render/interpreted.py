@@ -17,7 +17,7 @@ from detaug.scenes.mosaic import Mosaic
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Blend, Role
 from tests.render.test_gpu import ALL
-from tests.scenes.painted import planned, stage, world
+from tests.scenes.painted import planned, stage, whole, world
 
 SIZE = (24, 40)  # neither is a multiple of the kernel's block
 
@@ -42,7 +42,7 @@ def main() -> None:
     scenes = [*scenes[:2], replace(most, role=role, outline=outline, blend=blend, soft=soft)]
     small = planned(Recipe(mosaic=Mosaic(p=1)), ground, 9)
     scenes.append(small.moved(about_centre(SIZE, scale=0.3, degrees=20)))
-    images = ResidentImages(catalog, SIZE, "cpu", read=textured)
+    images = ResidentImages(catalog, SIZE, "cpu", read=whole(textured))
     packed = pack(scenes, catalog.sizes)
     assert len(packed.erased) > 0
     assert packed.codes[:, 6].max() > 1

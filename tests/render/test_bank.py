@@ -22,12 +22,13 @@ from detaug.batches.datamodule import SignData
 from detaug.errors import InputError
 from detaug.readers.arrays import packed, unpacked
 from detaug.readers.catalog import Catalog
-from detaug.readers.image import decode
+from detaug.readers.image import decode_by
 from detaug.render import bank_builder
 from detaug.render.bank import LEVELS, Bank
 from detaug.render.bank_builder import bank_of
 from detaug.render.cpu import render
-from detaug.render.source import PAD, BrokenImage, Source
+from detaug.render.picture import PAD
+from detaug.render.source import BrokenImage, Source
 from detaug.scenes.affine import Affine, about_centre
 from detaug.scenes.crop import Crop
 from detaug.scenes.flip import Flip
@@ -71,9 +72,9 @@ class Counting:
     def __init__(self) -> None:
         self.seen: list[int] = []
 
-    def __call__(self, path: Path) -> NDArray[np.uint8]:
+    def __call__(self, path: Path, by: int) -> tuple[NDArray[np.uint8], int]:
         self.seen.append(int(path.stem))
-        return decode(path)
+        return decode_by(path, by)
 
 
 def bank_on(ground: Stage, catalog: Catalog | None = None) -> Bank:
@@ -252,9 +253,9 @@ def test_an_image_that_changes_while_it_is_read_leaves_no_bank(tmp_path: Path, m
     (tmp_path / "pictures").mkdir()
     own = stage(written(tmp_path / "pictures"), SIZE)
 
-    def touching(path: Path) -> NDArray[np.uint8]:
+    def touching(path: Path, by: int) -> tuple[NDArray[np.uint8], int]:
         os.utime(path)
-        return decode(path)
+        return decode_by(path, by)
 
     assert bank_of(own.catalog, SIZE, own.donors.box, read=touching) is None
     assert not list(tmp_path.rglob("*.bank*"))

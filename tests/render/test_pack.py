@@ -24,10 +24,12 @@ from detaug.render.gpu.resident import ResidentImages
 from detaug.render.pack import Pack
 from detaug.render.pack_build import Wanted, build
 from detaug.render.pack_file import FORM, HEAD, JPEG, RAW, raw_bytes
-from detaug.render.source import PAD, BrokenImage, Source
+from detaug.render.picture import PAD
+from detaug.render.source import BrokenImage, Source
 from detaug.scenes.levels import levels
 from detaug.scenes.recipe import Recipe
 from tests.batches.painting import damaged, painted
+from tests.scenes.painted import whole
 from tests.scenes.test_boxes_follow import STRONG
 
 SIZE = (64, 96)
@@ -69,7 +71,7 @@ def all_pictures(source: Source) -> dict[tuple[int, int], bytes]:
     return found
 
 
-def unread(path: Path) -> NDArray[np.uint8]:
+def unread(path: Path, by: int) -> tuple[NDArray[np.uint8], int]:
     raise AssertionError(f"{path} was read")
 
 
@@ -163,7 +165,7 @@ def test_changed_and_unknown_images_are_read_from_their_files(root: Path, kind: 
         read_from.append(path.relative_to(root).as_posix())
         return np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB), np.uint8)
 
-    source = Source(catalog, SIZE, read=noting, pack=pack)
+    source = Source(catalog, SIZE, read=whole(noting), pack=pack)
     for row in range(len(catalog)):
         source.picture(row, 0)
     new = {catalog.name(row) for row in range(len(catalog)) if catalog.splits[row] != 1}

@@ -16,13 +16,13 @@ import pytest
 import detaug.render.pack_build as pack_build
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
-from detaug.readers.image import decode
 from detaug.readers.read import read
 from detaug.readers.shelf import clock, token
 from detaug.render.pack import Pack, beside, file_name
 from detaug.render.pack_build import Built, Wanted, build
 from detaug.render.pack_file import JPEG, RAW
 from detaug.render.pack_part import Part
+from detaug.render.picture import pictures
 from tests.render.test_pack import LONG_AGO, SIZE, aged, textured
 
 Watched = Callable[[Iterable[Any]], Iterator[Any]]
@@ -48,11 +48,11 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that are decoded while building."""
     seen: list[Path] = []
 
-    def noting(path: Path) -> Any:
+    def noting(path: Path, *others: Any) -> Any:
         seen.append(path)
-        return decode(path)
+        return pictures(path, *others)
 
-    monkeypatch.setattr(pack_build, "decode", noting)
+    monkeypatch.setattr(pack_build, "pictures", noting)
     return seen
 
 

@@ -15,7 +15,7 @@ from detaug.scenes.affine import about_centre
 from detaug.scenes.paste import Paste
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Blend, Role
-from tests.scenes.painted import planned, stage, world
+from tests.scenes.painted import planned, stage, whole, world
 
 EDGES = [(Blend.HARD, 0.0), (Blend.FEATHER, 1.0), (Blend.FEATHER, 3.0), (Blend.GAUSSIAN, 0.5), (Blend.GAUSSIAN, 1.2)]
 POINTED = (Outline.TRIANGLE_UP, Outline.TRIANGLE_DOWN, Outline.DIAMOND)
@@ -106,7 +106,8 @@ def test_poisson_is_feathered_at_the_canvas_border() -> None:
 def test_pixels_away_from_a_paste_stay_and_its_middle_is_the_donors() -> None:
     catalog = replace(big := world(images=12, height=600, width=800), boxes=(big.boxes * 0.25 + 150).astype(np.float32))
     ground = stage(catalog)
-    source = Source(catalog, ground.size, read=lambda path: np.full((600, 800, 3), 10 * int(path.stem) + 20, np.uint8))
+    grey = whole(lambda path: np.full((600, 800, 3), 10 * int(path.stem) + 20, np.uint8))
+    source = Source(catalog, ground.size, read=grey)
     recipe = Recipe(paste=Paste(p=1, count_range=(1, 1), decoy=0))
     found = 0
     for slot in range(30):

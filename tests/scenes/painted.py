@@ -1,5 +1,6 @@
 """A small world whose pixels say which object they belong to, so that a box can be compared with what is seen."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from detaug.draws.draw import Draw, Streams
 from detaug.outline import Outline, polygon
 from detaug.readers.catalog import Catalog, pack_names
 from detaug.render.cpu import render
+from detaug.render.picture import Reader
 from detaug.render.source import Source
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Scene
@@ -74,6 +76,11 @@ def colour_of(origin: int) -> tuple[int, int, int]:
     return 25 * (origin % 10), 255, 25 * (origin // 10)
 
 
+def whole(read: Callable[[Path], NDArray[np.uint8]]) -> Reader:
+    """A reader that divides nothing."""
+    return lambda path, by: (read(path), 1)  # noqa: ARG005
+
+
 class Painter:
     """Turns a path such as `nowhere/3.png` into the picture of image 3, objects on black."""
 
@@ -89,7 +96,7 @@ class Painter:
 
     def source(self, size: tuple[int, int]) -> Source:
         """The pictures for a canvas, each reduced once."""
-        return self.sources.setdefault(size, Source(self.catalog, size, read=self))
+        return self.sources.setdefault(size, Source(self.catalog, size, read=whole(self)))
 
     def _painted(self, row: int) -> NDArray[np.uint8]:
         height, width = self.catalog.sizes[row].tolist()
@@ -187,7 +194,7 @@ def pixels_by_label(scene: Scene, paint: Painter, catalog: Catalog) -> dict[int,
     """How many pixels each object covers by origin, counted by drawing one object at a time in white."""
     counted: dict[int, float] = {}
     for origin in np.unique(scene.origin).tolist():
-        image = render(scene, Source(catalog, scene.size, read=Highlighter(paint, origin)))
+        image = render(scene, Source(catalog, scene.size, read=whole(Highlighter(paint, origin))))
         counted[origin] = float(image[..., 1].sum()) / 255
     return counted
 

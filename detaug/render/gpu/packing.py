@@ -16,7 +16,7 @@ from detaug.outline import UNIT_POLYGONS, Array, Outline, affine, inverses, prod
 from detaug.render.blend import margin
 from detaug.render.gpu.limits import require_renderable
 from detaug.render.noise import corner, faded
-from detaug.render.source import PAD
+from detaug.render.picture import PAD
 from detaug.scenes.levels import choose, levels
 from detaug.scenes.scene import Blend, Role, Scene
 

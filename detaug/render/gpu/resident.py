@@ -1,8 +1,6 @@
 """Every training image in the device's memory, at the sizes that rendering needs."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,11 +9,12 @@ from numpy.typing import NDArray
 
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
-from detaug.readers.image import decode
+from detaug.readers.image import decode_by
 from detaug.render.gpu.packing import LEVELS
 from detaug.render.noise import unit_pool
 from detaug.render.pack import Pack
-from detaug.render.source import PAD, BrokenImage, Source
+from detaug.render.picture import PAD, Reader
+from detaug.render.source import BrokenImage, Source
 from detaug.scenes.levels import levels
 from detaug.waiting import waiting
 
@@ -56,7 +55,7 @@ class ResidentImages:
         resident_gb: float | None = None,
         on_bad_image: str = "skip",
         threads: int = 1,
-        read: Callable[[Path], NDArray[np.uint8]] = decode,
+        read: Reader = decode_by,
         pack: Pack | None = None,
     ) -> None:
         self.size, self.device = size, torch.device(device)
@@ -81,7 +80,7 @@ class ResidentImages:
         places: NDArray[np.int64],
         on_bad_image: str,
         threads: int,
-        read: Callable[[Path], NDArray[np.uint8]],
+        read: Reader,
         pack: Pack | None,
     ) -> frozenset[int]:
         """Decode every image into the arena; the rows that could not be."""
