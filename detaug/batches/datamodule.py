@@ -313,7 +313,7 @@ class SignData(LightningDataModule):
         return self._loader(planned, self._sampler, self.batch_size, planned.collate)
 
     def _on_device(self) -> ResidentImages:
-        """The training images in the memory of the device that trains; decoded once."""
+        """The training images in the memory of the device that trains, decoded before the first batch."""
         if self._resident is None:
             catalog = self.part("train")
             device = "cpu" if self.trainer is None else self.trainer.strategy.root_device

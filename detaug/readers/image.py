@@ -2,7 +2,6 @@
 
 import os
 import stat
-from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from detaug.errors import InputError
 from detaug.readers.ending import Peek, is_whole, walk_png
+from detaug.readers.jpeg import DIVISIBLE, frame, jpeg_pixels
 
 LIMIT = 90_000_000  # pixels; a 125 kB PNG may ask for 3 GB of memory, and one of 12 kB for 300 MB
 LARGEST_FILE = 1 << 30  # bytes
@@ -57,62 +56,86 @@ def header(path: str | Path) -> tuple[int, int]:
 
 
 def decode(path: str | Path) -> Pixels:
-    """The image's pixels: (H, W, 3) uint8 RGB, contiguous, upright by EXIF.
-
-    Transparent images are laid on mid grey: what lies hidden under full transparency is arbitrary, often black or a
-    repeated edge, and a detector must not learn it. 16-bit values are divided by 257, which maps 65535 to 255.
+    """The image's pixels: (H, W, 3) uint8 RGB, contiguous, upright by EXIF; see `Coded.decode`.
 
     Raises:
-        ImageError: the file is missing, no image, cut short or above `LIMIT` pixels.
+        ImageError: the file is missing, no image, cut short, above `LIMIT` pixels, or cannot be decoded.
     """
-    return decode_by(path, 1)[0]
+    return Coded(path).decode()
 
 
-def decode_by(path: str | Path, by: int) -> tuple[Pixels, int]:
-    """The image as `decode` gives it, divided while it is decoded if that is possible.
-
-    JPEGs can be: from the low frequencies of each block come its means, and the high ones are never computed. What
-    comes is nearly the mean of `by` x `by` pixels (50 dB on photographs), without their chroma being enlarged first.
+class Coded:
+    """An image file, read but not yet decoded.
 
     Args:
         path: the file.
-        by: 1, 2, 4 or 8.
 
-    Returns:
-        (H, W, 3) uint8, and by what it was divided: `by`, or 1 for other files and for sides that it does not divide,
-        since their last pixels would be made of what lies outside of the image.
-
-    Raises:
-        ImageError: as `decode` does.
-    """
-    path = Path(path)
-    data, image, turn = opened(path)
-    if image.width % by or image.height % by:
-        by = 1
-    try:
-        pixels = _pixels(image, data, by)
-    except Exception as error:  # decoders meet hostile bytes with errors of every class
-        raise ImageError("unreadable-image", path, f"the image cannot be decoded ({error})") from error
-    shape = (0, 0) if pixels is None else pixels.shape[:2]
-    made_by = next((b for b in {by, 1} if shape == (image.height // b, image.width // b)), 0)
-    if pixels is None or not made_by or pixels.shape[2:] != (3,):
-        raise ImageError("unreadable-image", path, "the image cannot be decoded")
-    return np.ascontiguousarray(upright(pixels, turn)), made_by
-
-
-def opened(path: Path) -> tuple[bytes, ImageFile, int]:
-    """A file's bytes, the image in them, opened but not decoded, and its EXIF orientation (1 to 8).
+    Attributes:
+        path: the file.
+        data: its bytes.
+        image: the image in them, opened by Pillow but not decoded.
+        turn: its EXIF orientation, 1 to 8.
 
     Raises:
         ImageError: the file is missing, no image, cut short or above `LIMIT` pixels.
     """
-    size = _file_size(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError("unreadable-image", path, f"the file cannot be read ({error.strerror})") from error
-    image, turn = _examine(path, BytesIO(data), lambda count, at: data[at : at + count], size)
-    return data, image, turn
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        size = _file_size(self.path)
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            reason = f"the file cannot be read ({error.strerror})"
+            raise ImageError("unreadable-image", self.path, reason) from error
+        self.data = data
+        self.image, self.turn = _examine(self.path, BytesIO(data), lambda count, at: data[at : at + count], size)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the upright image."""
+        width, height = self.image.size
+        return (width, height) if self.turn >= 5 else (height, width)
+
+    @property
+    def divides(self) -> bool:
+        """Whether `decode` can divide the image: a JPEG of frequencies, with colour at one share of both sides.
+
+        Lossless JPEGs have no frequencies (libjpeg would write their full rows into the smaller memory). Where colour
+        was halved along one side alone, it would be divided once more along the other.
+        """
+        if self.image.format not in ("JPEG", "MPO") or self.image.mode not in ("L", "RGB"):
+            return False
+        parts = [(int(layer[1]), int(layer[2])) for layer in getattr(self.image, "layer", ())]
+        even = {(max(h for h, _ in parts) / h, max(v for _, v in parts) / v) for h, v in parts}
+        return bool(parts) and all(x == y for x, y in even) and frame(self.data) in DIVISIBLE
+
+    def decode(self, by: int = 1) -> Pixels:
+        """The pixels, divided while they are decoded if that is asked for.
+
+        Transparent images are laid on mid grey: what lies hidden under full transparency is arbitrary, often black or
+        a repeated edge, and a detector must not learn it. 16-bit values are divided by 257, which maps 65535 to 255.
+        A divided JPEG is nearly the mean of `by` x `by` pixels (42 dB and more on photographs): it is made of the
+        blocks' low frequencies alone.
+
+        Args:
+            by: 1, or where the image `divides` also 2, 4 or 8, if both sides do without rest.
+
+        Returns:
+            (H / by, W / by, 3) uint8 RGB, contiguous, upright; not divided where that failed.
+
+        Raises:
+            ImageError: the image cannot be decoded.
+        """
+        try:
+            pixels = _pixels(self.image, self.data, by)
+        except Exception as error:  # decoders meet hostile bytes with errors of every class
+            reason = f"the image cannot be decoded ({error})"
+            raise ImageError("unreadable-image", self.path, reason) from error
+        width, height = self.image.size
+        if pixels is None or pixels.shape not in [(height // b, width // b, 3) for b in (by, 1)]:
+            raise ImageError("unreadable-image", self.path, "the image cannot be decoded")
+        return np.ascontiguousarray(upright(pixels, self.turn))
 
 
 def upright(pixels: Pixels, turn: int) -> Pixels:
@@ -180,11 +203,9 @@ def _pixels(image: Image.Image, data: bytes, by: int) -> Pixels | None:
     clear = "transparency" in image.info or image.mode in ("LA", "PA", "RGBA")
     if image.format in ("JPEG", "MPO", "PNG") and image.mode in ("L", "RGB") and not (deep or clear):
         if image.format != "PNG":
-            height, width = (image.height // by, image.width // by) if by > 1 else (0, 0)  # 0 asks for all
-            with suppress(ValueError):  # the same pixels in less than half of OpenCV's time
-                return np.asarray(
-                    simplejpeg.decode_jpeg(data, "RGB", False, False, height, width, strict=False), np.uint8
-                )
+            found = jpeg_pixels(data, (image.height, image.width), by)
+            if found is not None:
+                return found
         flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
         plain = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         return None if plain is None else plain.astype(np.uint8, copy=False)

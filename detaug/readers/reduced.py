@@ -14,7 +14,8 @@ import simplejpeg
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from detaug.readers.image import GREY, ImageError, Pixels, opened, upright
+from detaug.readers.image import GREY, Coded, ImageError, Pixels, upright
+from detaug.readers.jpeg import DIVISIBLE, frame
 
 SIDE = 64  # pixels; JPEGs are decoded at the smallest scale, down to 1/8, that keeps both sides above this
 _STRAY = 64  # bytes between the pixels and the end marker that are no damage; some cameras write a few
@@ -42,8 +43,8 @@ def reduced(path: str | Path) -> Reduced:
         ImageError: as `detaug.readers.image.header` does, and of the kind `truncated-image`, `damaged-image` or
             `unreadable-image` for what only decoding shows.
     """
-    path = Path(path)
-    data, image, turn = opened(path)
+    coded = Coded(path)
+    path, data, image, turn = coded.path, coded.data, coded.image, coded.turn
     digest = hashlib.blake2b(data, digest_size=16).digest()
     if image.format in ("JPEG", "MPO"):
         fault = _jpeg_fault(data, image.mode)
@@ -76,7 +77,8 @@ def _jpeg_fault(data: bytes, mode: str) -> Pixels | str | None:
 
 def _jpeg(data: bytes, mode: str, strict: bool) -> Pixels:
     space = "CMYK" if mode == "CMYK" else "GRAY"
-    pixels = simplejpeg.decode_jpeg(data, space, True, True, SIDE, SIDE, strict=strict)
+    side = SIDE if frame(data) in DIVISIBLE else 0  # of others the whole rows would be written into smaller memory
+    pixels = simplejpeg.decode_jpeg(data, space, True, True, side, side, strict=strict)
     if mode == "CMYK":  # stored inverted
         return np.asarray(Image.fromarray(255 - pixels, "CMYK").convert("L"))
     return np.asarray(pixels[..., 0], np.uint8)

@@ -1,4 +1,4 @@
-"""Making the bank of donors: each donor's image is decoded once, and what pastes may read of it is kept."""
+"""Making the bank of donors: the images of donors are decoded, and what pastes may read of it is kept."""
 
 import hashlib
 import os
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from detaug.readers.arrays import Kind, pieces
 from detaug.readers.catalog import Catalog
-from detaug.readers.image import decode_by
+from detaug.readers.image import Coded
 from detaug.readers.shelf import clock, folders, prune, touch
 from detaug.render.bank import LEVELS, Bank, sizes, window_of
-from detaug.render.picture import PAD, Reader
+from detaug.render.picture import PAD, Opener
 from detaug.render.source import BrokenImage, Source
 from detaug.scenes.levels import levels
 from detaug.writing import write_whole
@@ -32,15 +32,13 @@ _KIND = ".bank"
 _SOME = 64  # images that are decoded ahead of what is written
 _THREADS = min(8, os.cpu_count() or 1)
 
-Pixels = NDArray[np.uint8]
-
 
 def bank_of(
     catalog: Catalog,
     size: tuple[int, int],
     boxes: NDArray[np.int64],
     threads: int = _THREADS,
-    read: Reader = decode_by,
+    open_file: Opener = Coded,
 ) -> Bank | None:
     """The bank of some donors, kept beside the dataset's index and made there first where it is not.
 
@@ -52,7 +50,7 @@ def bank_of(
         size: canvas height and width, which sets the levels.
         boxes: rows of the catalog's boxes that may be pasted.
         threads: how many images are decoded at once.
-        read: how a file becomes (H, W, 3) uint8 RGB.
+        open_file: how a file is read.
 
     Returns:
         None where there is no donor, or no folder with room for the bank where it can be written: pastes then read
@@ -76,7 +74,7 @@ def bank_of(
             if clock(folder) is None or 2 * int(sizes(window).sum()) > shutil.disk_usage(folder).free:
                 continue
             bank = Bank(folder / f"{key}{_KIND}", key)
-            write_whole(bank.path, _content(_Cutting(catalog, size, kept, window, read), boxes, key, threads))
+            write_whole(bank.path, _content(_Cutting(catalog, size, kept, window, open_file), boxes, key, threads))
             prune(folder, _KIND, _KEPT)
             return bank if bank.opened() else None
     return None
@@ -129,9 +127,9 @@ class _Cutting:
         size: tuple[int, int],
         boxes: NDArray[np.int64],
         window: NDArray[np.int32],
-        read: Reader,
+        open_file: Opener,
     ) -> None:
-        self.catalog, self.size, self.read = catalog, size, read
+        self.catalog, self.size, self.open_file = catalog, size, open_file
         self.boxes, self.window = boxes, window
         self.images = _images(catalog, boxes)
         self.held = np.ones(len(boxes), np.uint8)
@@ -149,7 +147,7 @@ class _Cutting:
 
     def _of_image(self, rows: NDArray[np.int64]) -> list[bytes]:
         """The patches of the donors of one image."""
-        source = Source(self.catalog, self.size, None, self.read)  # it keeps the levels of this image alone
+        source = Source(self.catalog, self.size, None, self.open_file)  # it keeps the levels of this image alone
         image = int(self.images[rows[0]])
         try:
             return [

@@ -207,12 +207,13 @@ def _levels(wanted: Wanted, row: int) -> Levels:
     height, width = wanted.catalog.sizes[row].tolist()
     stamp = _settled(path)
     try:
-        made = pictures(path, (height, width), dict(enumerate(levels(height, width, wanted.size))))
+        sizes = levels(height, width, wanted.size)
+        made = pictures(path, (height, width), sizes, range(len(sizes)))
     except InputError:
         return _ABSENT, []
     if status(path)[:2] != stamp:
         return _ABSENT, []
-    return stamp, [_level(wanted, picture.rgb) for picture in made.values()]
+    return stamp, [_level(wanted, made[index].rgb) for index in range(len(sizes))]
 
 
 def _level(wanted: Wanted, padded: Pixels) -> bytes | memoryview:

@@ -2,25 +2,42 @@
 
 import math
 import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from detaug.errors import InputError
-from detaug.readers.image import Pixels, decode_by
+from detaug.readers.image import Coded, Pixels
 from detaug.scenes.levels import Level
 
-_SHARP = 1.3  # source pixels a pixel; under it linear samples would be blurred by half, but cubic ones have no aliases
+_SHARP = 1.3  # source pixels a pixel; under it linear samples would be blurred by half
 _PLAIN = 1.5  # under it one linear sample blurs somewhat more than the mean of what is covered
-_MANY = 2.3  # from it on samples are so far apart that cubic ones have aliases
+_MANY = 2.3  # from it on samples are so far apart that cubic ones would have more aliases than sharpness
 _DIVISORS = 8, 4, 2
 PAD = 2  # replicated pixels all round, so that a tile can reach under its neighbour
 
-Reader = Callable[[Path, int], tuple[Pixels, int]]  # as `decode_by`
+
+class Opened(Protocol):
+    """What is needed of a file; `Coded` is one."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image."""
+
+    @property
+    def divides(self) -> bool:
+        """Whether it can be decoded at a reduced scale."""
+
+    def decode(self, by: int = 1) -> Pixels:
+        """Its pixels, divided by 1, 2, 4 or 8."""
+
+
+Opener = Callable[[Path], Opened]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,35 +78,42 @@ class Picture:
 
 
 def pictures(
-    path: Path, size: tuple[int, int], wanted: Mapping[int, Level], read: Reader = decode_by, lasting: bool = True
+    path: Path,
+    size: tuple[int, int],
+    levels: Sequence[Level],
+    needed: Collection[int],
+    open_file: Opener = Coded,
+    more: bool = True,
+    lasting: bool = True,
 ) -> dict[int, Picture]:
     """A file's image at some levels; each a function of the file and the level alone, whichever are made with it.
 
     Args:
         path: the file.
         size: height and width that the image must have.
-        wanted: levels by any number.
-        read: how the file becomes pixels; it may divide them where a level is at most half of the image's size.
+        levels: all levels of such an image.
+        needed: which of them are made.
+        open_file: how the file is read.
+        more: whether others are made as well where they take no further decoding.
         lasting: as in `resized`.
 
     Raises:
         InputError: the file cannot be decoded, or has another size.
     """
-    decoded: dict[int, Pixels] = {}
+    coded = open_file(path)
+    if coded.size != size:
+        raise InputError(
+            f"{path}: the image is {coded.size[1]}x{coded.size[0]} pixels now, "
+            f"but was {size[1]}x{size[0]} when the dataset was read."
+        )
+    by = [divisor(size, level) if coded.divides else 1 for level in levels]
     made = {}
-    for number, level in wanted.items():
-        by = divisor(size, level)
-        if by not in decoded:
-            pixels, made_by = read(path, by)
-            found = made_by * pixels.shape[0], made_by * pixels.shape[1]
-            if found != size:
-                raise InputError(
-                    f"{path}: the image is {found[1]}x{found[0]} pixels now, "
-                    f"but was {size[1]}x{size[0]} when the dataset was read."
-                )
-            decoded |= dict.fromkeys((by,) if made_by == by else (1, *_DIVISORS), pixels)
-        rgb = resized(decoded[by], level.height, level.width, lasting)
-        made[number] = Picture(rgb, level.width / size[1], level.height / size[0])
+    for scale in sorted({by[i] for i in needed}):
+        pixels = coded.decode(scale)
+        for i, level in enumerate(levels):
+            if by[i] == scale and (more or i in needed):
+                rgb = resized(pixels, level.height, level.width, lasting)
+                made[i] = Picture(rgb, level.width / size[1], level.height / size[0])
     return made
 
 
@@ -110,8 +134,9 @@ def resized(image: Pixels, height: int, width: int, lasting: bool = True) -> Pix
     """The image (H, W, 3) reduced to a size, with its replicated border: (height + 2 PAD, width + 2 PAD, 3).
 
     One sample a pixel where the two sizes are near each other, cubic or linear; else a pixel is the mean of 2 x 2 or
-    more samples, at most two source pixels apart along each side. The table in `_samples` says which; that is as free
-    of aliases as the mean of all that the pixel covers, sharper, and takes less time than OpenCV's.
+    more samples, at most two source pixels apart along each side. That is sharper than the mean of all that the pixel
+    covers, lets somewhat more through of what is too fine to show (`python -m benchmarks.sharpness` has both), and
+    takes less time than OpenCV's.
 
     Args:
         image: what is reduced.

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
-from detaug.readers.image import decode_by
+from detaug.readers.image import Coded
 from detaug.render.bank import Bank
-from detaug.render.picture import Picture, Reader, divisor, pictures
+from detaug.render.picture import Opener, Picture, pictures
 from detaug.scenes.levels import levels
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Source:
         size: canvas height and width, which sets the levels.
         cache_bytes: bound on the memory of the cache; None is unbounded, 0 keeps nothing. What is held
             comes on top.
-        read: how a file becomes pixels.
+        open_file: how a file is read.
         pack: levels that were made before; a raw one is its own cache.
         bank: the pixels of donors; not asked where there is a pack, whose pixels may differ a little from the files'.
 
@@ -48,7 +48,7 @@ class Source:
         catalog: Catalog,
         size: tuple[int, int],
         cache_bytes: int | None = None,
-        read: Reader = decode_by,
+        open_file: Opener = Coded,
         pack: "Pack | None" = None,
         bank: Bank | None = None,
     ) -> None:
@@ -56,7 +56,7 @@ class Source:
         self.catalog = catalog
         self.size = size
         self.cache_bytes = cache_bytes
-        self._read = read
+        self._open = open_file
         self._packed = None if pack is None else pack.of(catalog, size)
         self._bank = bank if pack is None else None
         self._kept: OrderedDict[tuple[int, int], Picture] = OrderedDict()
@@ -136,13 +136,10 @@ class Source:
         row, index = key
         height, width = (int(v) for v in self.catalog.sizes[row])
         sizes = levels(height, width, self.size)
-        path, kept = self.catalog.path(row), self.cache_bytes != 0
-        # What is kept will be asked for again: levels of one decoding are made together. The name is but a hint.
-        divided = path.suffix.lower() in (".jpg", ".jpeg")
-        by = [divisor((height, width), level) if divided else 1 for level in sizes]
-        wanted = [i for i in range(len(sizes)) if i == index or (by[i] == by[index] and (kept or row in self._holding))]
+        kept = self.cache_bytes != 0
+        more = kept or row in self._holding  # what is kept will be asked for again
         try:
-            made = pictures(path, (height, width), {i: sizes[i] for i in wanted}, self._read, lasting=kept)
+            made = pictures(self.catalog.path(row), (height, width), sizes, (index,), self._open, more, lasting=kept)
         except InputError as error:
             raise BrokenImage(row, str(error)) from error
         for i, picture in made.items():

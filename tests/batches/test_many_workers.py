@@ -33,12 +33,15 @@ def records(count):
         groups=np.arange(count, dtype=np.int32), images_in=count, boxes_in=2 * count,
     )
 
-GREY = np.full((32, 32, 3), 90, np.uint8)
+class Grey:
+    size, divides = (32, 32), False
+    def decode(self, by=1):
+        return np.full((32, 32, 3), 90, np.uint8)
 
 def loader(count, length, batch, workers):
     catalog = records(count)
     augmenter = Augmenter(catalog, Recipe.builtin("signs"), 32, length=length, cache_bytes=0)
-    augmenter.source = Source(catalog, (32, 32), 0, read=lambda path, by: (GREY, 1))
+    augmenter.source = Source(catalog, (32, 32), 0, open_file=lambda path: Grey())
     sampler = DrawSampler(augmenter.order, batch, 99)
     return DataLoader(SignDataset(augmenter), batch, sampler=sampler, num_workers=workers, collate_fn=collate,
                       persistent_workers=True), sampler

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from detaug.batches.augmenter import Augmenter
 from detaug.batches.datamodule import SignData
@@ -14,7 +13,7 @@ from detaug.batches.dataset import SignDataset
 from detaug.batches.page import read_page
 from detaug.draws.balance import Balance
 from detaug.errors import InputError
-from detaug.readers.image import decode_by
+from detaug.readers.image import Coded
 from detaug.readers.read import read
 from detaug.render.source import Source
 from detaug.scenes.mixup import Mixup
@@ -40,14 +39,14 @@ def made(root: Path, recipe: Recipe = RECIPE, **settings: Any) -> Augmenter:
 
 
 class Reads:
-    """Decodes, and counts how often each file was read."""
+    """Opens files, and counts how often each."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
 
-    def __call__(self, path: Path, by: int) -> tuple[NDArray[np.uint8], int]:
+    def __call__(self, path: Path) -> Coded:
         self.counts[path.name] += 1
-        return decode_by(path, by)
+        return Coded(path)
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 40_000, None])
@@ -118,7 +117,7 @@ def test_each_image_is_decoded_once(batch: int, tmp_path: Path) -> None:
     for partners in ("any", "block"):
         augmenter = Augmenter(catalog, MIXING, 32, cache_bytes=0, partners=partners)
         reads = Reads()
-        augmenter.source = Source(catalog, (32, 32), 0, read=reads)
+        augmenter.source = Source(catalog, (32, 32), 0, open_file=reads)
         samples = SignDataset(augmenter)
         for first in range(0, 64, batch):
             samples.__getitems__([augmenter.draw(1, s) for s in range(first, min(first + batch, 64))])
@@ -130,7 +129,7 @@ def test_each_image_is_decoded_once(batch: int, tmp_path: Path) -> None:
 
 def test_what_is_held_is_bounded_and_changes_no_pixel(root: Path) -> None:
     catalog, reads = read(root), Reads()
-    source, plain = Source(catalog, (64, 64), 0, read=reads), Source(catalog, (64, 64), 0)
+    source, plain = Source(catalog, (64, 64), 0, open_file=reads), Source(catalog, (64, 64), 0)
     name = [Path(catalog.name(row)).name for row in range(IMAGES)]
     source.hold([0, 1])
     for row in (0, 5, 1, 5, 0, 1):
@@ -148,7 +147,7 @@ def test_what_is_held_is_bounded_and_changes_no_pixel(root: Path) -> None:
 
 def test_nothing_is_held_where_nothing_mixes(root: Path) -> None:
     augmenter, reads = made(root, MIXING, cache_bytes=0), Reads()
-    augmenter.source = Source(augmenter.catalog, (64, 64), 0, read=reads)
+    augmenter.source = Source(augmenter.catalog, (64, 64), 0, open_file=reads)
     for _ in range(2):
         augmenter.make(augmenter.draw(0, 3, mixing=False))
     assert list(reads.counts.values()) == [2]

@@ -42,7 +42,7 @@ def main() -> None:
     scenes = [*scenes[:2], replace(most, role=role, outline=outline, blend=blend, soft=soft)]
     small = planned(Recipe(mosaic=Mosaic(p=1)), ground, 9)
     scenes.append(small.moved(about_centre(SIZE, scale=0.3, degrees=20)))
-    images = ResidentImages(catalog, SIZE, "cpu", read=whole(textured))
+    images = ResidentImages(catalog, SIZE, "cpu", open_file=whole(textured))
     packed = pack(scenes, catalog.sizes)
     assert len(packed.erased) > 0
     assert packed.codes[:, 6].max() > 1

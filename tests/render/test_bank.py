@@ -22,7 +22,7 @@ from detaug.batches.datamodule import SignData
 from detaug.errors import InputError
 from detaug.readers.arrays import packed, unpacked
 from detaug.readers.catalog import Catalog
-from detaug.readers.image import decode_by
+from detaug.readers.image import Coded
 from detaug.render import bank_builder
 from detaug.render.bank import LEVELS, Bank
 from detaug.render.bank_builder import bank_of
@@ -67,14 +67,14 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 
 class Counting:
-    """Decodes, and remembers which images."""
+    """Opens files, and remembers which."""
 
     def __init__(self) -> None:
         self.seen: list[int] = []
 
-    def __call__(self, path: Path, by: int) -> tuple[NDArray[np.uint8], int]:
+    def __call__(self, path: Path) -> Coded:
         self.seen.append(int(path.stem))
-        return decode_by(path, by)
+        return Coded(path)
 
 
 def bank_on(ground: Stage, catalog: Catalog | None = None) -> Bank:
@@ -253,11 +253,11 @@ def test_an_image_that_changes_while_it_is_read_leaves_no_bank(tmp_path: Path, m
     (tmp_path / "pictures").mkdir()
     own = stage(written(tmp_path / "pictures"), SIZE)
 
-    def touching(path: Path, by: int) -> tuple[NDArray[np.uint8], int]:
+    def touching(path: Path) -> Coded:
         os.utime(path)
-        return decode_by(path, by)
+        return Coded(path)
 
-    assert bank_of(own.catalog, SIZE, own.donors.box, read=touching) is None
+    assert bank_of(own.catalog, SIZE, own.donors.box, open_file=touching) is None
     assert not list(tmp_path.rglob("*.bank*"))
 
 

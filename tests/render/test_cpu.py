@@ -36,7 +36,7 @@ def test_constant_tiles_show_no_seam(fill: int) -> None:
     recipe = Recipe(mosaic=Mosaic(p=1), flip=Flip(p=0.5), affine=Affine(p=1, degrees_range=(-30, 30)))
     for slot in range(60):
         scene = replace(planned(recipe, GROUND, slot), fill=(fill, fill, fill))
-        image = render(scene, Source(CATALOG, GROUND.size, read=whole(white)))
+        image = render(scene, Source(CATALOG, GROUND.size, open_file=whole(white)))
         if fill == 255:
             assert image.min() == 255
         else:
@@ -48,7 +48,7 @@ def test_constant_tiles_show_no_seam(fill: int) -> None:
 def test_a_mosaic_covers_its_canvas() -> None:
     for slot in range(60):
         scene = replace(planned(Recipe(mosaic=Mosaic(p=1), flip=Flip()), GROUND, slot), fill=(0, 0, 0))
-        assert render(scene, Source(CATALOG, GROUND.size, read=whole(white))).min() == 255
+        assert render(scene, Source(CATALOG, GROUND.size, open_file=whole(white))).min() == 255
 
 
 def supersampled(image: NDArray[np.uint8], scene: Scene, times: int = 8) -> NDArray[np.float64]:
@@ -80,7 +80,7 @@ def test_pixels_agree_with_supersampling(scale: float, degrees: int) -> None:
     image = textured()
     base = planned(Recipe(), GROUND, 0)
     scene = replace(base.moved(about_centre(base.size, scale=scale, degrees=degrees)), fill=(114, 114, 114))
-    made = render(scene, Source(CATALOG, GROUND.size, read=whole(lambda _: image))).astype(float)
+    made = render(scene, Source(CATALOG, GROUND.size, open_file=whole(lambda _: image))).astype(float)
     reference = supersampled(image, scene)
     error = np.abs(made - reference).mean()
     shifts = ([0.5, 0], [-0.5, 0], [0, 0.5], [0, -0.5])
@@ -113,7 +113,7 @@ def test_coverage_agrees_with_counting(outline: Outline) -> None:
 def test_the_cache_never_changes_a_pixel() -> None:
     recipe = Recipe(**STRONG)  # type: ignore[arg-type]
     paint = Painter(CATALOG)
-    sources = [Source(CATALOG, GROUND.size, cache_bytes=b, read=whole(paint)) for b in (0, 300_000, None)]
+    sources = [Source(CATALOG, GROUND.size, cache_bytes=b, open_file=whole(paint)) for b in (0, 300_000, None)]
     for slot in range(15):
         scene = planned(recipe, GROUND, slot)
         first, *others = (render(scene, source) for source in sources)
@@ -121,7 +121,7 @@ def test_the_cache_never_changes_a_pixel() -> None:
 
 
 def test_a_bounded_cache_stays_within_its_bound() -> None:
-    source = Source(CATALOG, GROUND.size, cache_bytes=400_000, read=whole(Painter(CATALOG)))
+    source = Source(CATALOG, GROUND.size, cache_bytes=400_000, open_file=whole(Painter(CATALOG)))
     for row in range(8):
         source.picture(row, 0)
         assert sum(p.rgb.nbytes for p in source._kept.values()) == source._bytes <= 400_000
@@ -150,6 +150,6 @@ def test_the_level_follows_the_scale() -> None:
 
 
 def test_pictures_are_padded_by_their_own_border() -> None:
-    picture = Source(CATALOG, GROUND.size, read=whole(lambda _: textured())).picture(0, 1)
+    picture = Source(CATALOG, GROUND.size, open_file=whole(lambda _: textured())).picture(0, 1)
     np.testing.assert_array_equal(picture.rgb[0], picture.rgb[PAD])
     np.testing.assert_array_equal(picture.rgb[:, -1], picture.rgb[:, -1 - PAD])

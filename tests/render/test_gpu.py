@@ -60,8 +60,8 @@ def _textured(number: int) -> NDArray[np.uint8]:
     return image
 
 
-RESIDENT = ResidentImages(CATALOG, GROUND.size, "cpu", read=whole(textured))
-SOURCE = Source(CATALOG, GROUND.size, read=whole(textured))
+RESIDENT = ResidentImages(CATALOG, GROUND.size, "cpu", open_file=whole(textured))
+SOURCE = Source(CATALOG, GROUND.size, open_file=whole(textured))
 
 
 def on_cpu(scenes: Sequence[Scene]) -> NDArray[np.int64]:
@@ -157,7 +157,7 @@ def test_sides_under_another_tile_reach_as_far(under: tuple[bool, ...]) -> None:
 
 def test_noise_is_the_same_field() -> None:
     """To the last grey level, on plain pictures; with and without fading."""
-    plain = ResidentImages(CATALOG, GROUND.size, "cpu", read=whole(lambda _: np.full((600, 800, 3), 90, np.uint8)))
+    plain = ResidentImages(CATALOG, GROUND.size, "cpu", open_file=whole(lambda _: np.full((600, 800, 3), 90, np.uint8)))
     for noise in (GaussianNoise(p=1, sigma_range=(1, 40)), GaussianNoise(p=1, schedule="linear", t_range=(1, 100))):
         scenes = [replace(s, fill=(90, 90, 90)) for s in scenes_of(Recipe(affine=Affine(p=1), noise=noise), 24)]
         fields = [s.noise for s in scenes if s.noise is not None]
@@ -218,7 +218,7 @@ def test_another_canvas_is_refused() -> None:
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_the_levels_kept_are_those_of_the_source(threads: int) -> None:
-    kept = ResidentImages(CATALOG, GROUND.size, "cpu", threads=threads, read=whole(textured))
+    kept = ResidentImages(CATALOG, GROUND.size, "cpu", threads=threads, open_file=whole(textured))
     for row, (height, width) in enumerate(CATALOG.sizes.tolist()):
         for index in range(len(levels(height, width, GROUND.size))):
             expected = SOURCE.picture(row, index).rgb
@@ -229,12 +229,12 @@ def test_the_levels_kept_are_those_of_the_source(threads: int) -> None:
 
 def test_too_little_memory_is_refused_with_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     held = RESIDENT.arena.numel() / 2**30
-    ResidentImages(CATALOG, GROUND.size, "cpu", held * 1.001, read=whole(textured))
+    ResidentImages(CATALOG, GROUND.size, "cpu", held * 1.001, open_file=whole(textured))
     with pytest.raises(InputError, match=rf"all 8 .* takes {held:.2f} GB at 160x120, and data.resident_gb allows"):
-        ResidentImages(CATALOG, GROUND.size, "cpu", held * 0.999, read=whole(textured))
+        ResidentImages(CATALOG, GROUND.size, "cpu", held * 0.999, open_file=whole(textured))
     monkeypatch.setattr(resident_module, "_free_gb", lambda _: held / 2)
     with pytest.raises(InputError, match="half its free memory allows"):
-        ResidentImages(CATALOG, GROUND.size, "cpu", read=whole(textured))
+        ResidentImages(CATALOG, GROUND.size, "cpu", open_file=whole(textured))
 
 
 def test_images_that_cannot_be_decoded_are_named() -> None:
@@ -243,15 +243,15 @@ def test_images_that_cannot_be_decoded_are_named() -> None:
             raise InputError(f"{path}: the file is cut short.")
         return textured(path)
 
-    assert ResidentImages(CATALOG, GROUND.size, "cpu", read=whole(damaged)).broken == {2, 5}
+    assert ResidentImages(CATALOG, GROUND.size, "cpu", open_file=whole(damaged)).broken == {2, 5}
     with pytest.raises(BrokenImage, match=r"2\.png: the file is cut short"):
-        ResidentImages(CATALOG, GROUND.size, "cpu", on_bad_image="error", read=whole(damaged))
+        ResidentImages(CATALOG, GROUND.size, "cpu", on_bad_image="error", open_file=whole(damaged))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_the_kernel_paints_what_torch_paints() -> None:
     scenes = scenes_of(ALL, 60)
-    images = ResidentImages(CATALOG, GROUND.size, "cuda", read=whole(textured))
+    images = ResidentImages(CATALOG, GROUND.size, "cuda", open_file=whole(textured))
     packed = pack(scenes, CATALOG.sizes).to("cuda")
     made = render_batch(packed, images, painter="kernel").permute(0, 2, 3, 1).cpu().numpy().astype(np.int64)
     assert agree(scenes, made)

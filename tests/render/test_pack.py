@@ -18,6 +18,7 @@ from detaug.batches.dataset import WholeImages
 from detaug.errors import InputError
 from detaug.readers.arrays import Arrays, packed
 from detaug.readers.catalog import Catalog
+from detaug.readers.image import Coded
 from detaug.readers.read import read
 from detaug.render.blocks import SIDE, Blocks, divided, encoded
 from detaug.render.gpu.resident import ResidentImages
@@ -71,13 +72,13 @@ def all_pictures(source: Source) -> dict[tuple[int, int], bytes]:
     return found
 
 
-def unread(path: Path, by: int) -> tuple[NDArray[np.uint8], int]:
+def unread(path: Path) -> Coded:
     raise AssertionError(f"{path} was read")
 
 
 def test_a_raw_pack_gives_the_pixels_of_the_files(root: Path) -> None:
     catalog = read(root)
-    source = Source(catalog, SIZE, read=unread, pack=packed_at(root))
+    source = Source(catalog, SIZE, open_file=unread, pack=packed_at(root))
     assert all_pictures(source) == all_pictures(Source(catalog, SIZE))
     picture = source.picture(0, 0)
     assert not picture.rgb.flags.writeable
@@ -91,7 +92,7 @@ def test_images_with_one_level_are_packed_too(tmp_path: Path, kind: str) -> None
     catalog = read(root)
     pack = packed_at(root, kind)
     assert pack.missing(catalog) == (0, 0)
-    assert len(all_pictures(Source(catalog, SIZE, read=unread, pack=pack))) == len(catalog)
+    assert len(all_pictures(Source(catalog, SIZE, open_file=unread, pack=pack))) == len(catalog)
 
 
 def test_training_and_evaluation_are_the_same_bit_for_bit(root: Path) -> None:
@@ -116,7 +117,7 @@ def test_evaluation_never_reads_jpegs(root: Path) -> None:
 def test_images_on_a_device_come_from_the_pack(root: Path) -> None:
     catalog = read(root)
     plain = ResidentImages(catalog, SIZE, "cpu")
-    from_pack = ResidentImages(catalog, SIZE, "cpu", read=unread, pack=packed_at(root))
+    from_pack = ResidentImages(catalog, SIZE, "cpu", open_file=unread, pack=packed_at(root))
     np.testing.assert_array_equal(plain.arena.numpy(), from_pack.arena.numpy())
 
 
@@ -165,7 +166,7 @@ def test_changed_and_unknown_images_are_read_from_their_files(root: Path, kind: 
         read_from.append(path.relative_to(root).as_posix())
         return np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB), np.uint8)
 
-    source = Source(catalog, SIZE, read=whole(noting), pack=pack)
+    source = Source(catalog, SIZE, open_file=whole(noting), pack=pack)
     for row in range(len(catalog)):
         source.picture(row, 0)
     new = {catalog.name(row) for row in range(len(catalog)) if catalog.splits[row] != 1}

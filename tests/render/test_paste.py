@@ -107,7 +107,7 @@ def test_pixels_away_from_a_paste_stay_and_its_middle_is_the_donors() -> None:
     catalog = replace(big := world(images=12, height=600, width=800), boxes=(big.boxes * 0.25 + 150).astype(np.float32))
     ground = stage(catalog)
     grey = whole(lambda path: np.full((600, 800, 3), 10 * int(path.stem) + 20, np.uint8))
-    source = Source(catalog, ground.size, read=grey)
+    source = Source(catalog, ground.size, open_file=grey)
     recipe = Recipe(paste=Paste(p=1, count_range=(1, 1), decoy=0))
     found = 0
     for slot in range(30):

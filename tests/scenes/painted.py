@@ -1,7 +1,7 @@
 """A small world whose pixels say which object they belong to, so that a box can be compared with what is seen."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +15,7 @@ from detaug.draws.draw import Draw, Streams
 from detaug.outline import Outline, polygon
 from detaug.readers.catalog import Catalog, pack_names
 from detaug.render.cpu import render
-from detaug.render.picture import Reader
+from detaug.render.picture import Opener
 from detaug.render.source import Source
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Scene
@@ -76,9 +76,25 @@ def colour_of(origin: int) -> tuple[int, int, int]:
     return 25 * (origin % 10), 255, 25 * (origin // 10)
 
 
-def whole(read: Callable[[Path], NDArray[np.uint8]]) -> Reader:
-    """A reader that divides nothing."""
-    return lambda path, by: (read(path), 1)  # noqa: ARG005
+@dataclass(frozen=True, slots=True, eq=False)
+class Whole:
+    """Pixels as a file that cannot be divided has them."""
+
+    pixels: NDArray[np.uint8]
+    divides: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    def decode(self, by: int = 1) -> NDArray[np.uint8]:
+        assert by == 1
+        return self.pixels
+
+
+def whole(read: Callable[[Path], NDArray[np.uint8]]) -> Opener:
+    """Files whose pixels a function gives."""
+    return lambda path: Whole(read(path))
 
 
 class Painter:
@@ -96,7 +112,7 @@ class Painter:
 
     def source(self, size: tuple[int, int]) -> Source:
         """The pictures for a canvas, each reduced once."""
-        return self.sources.setdefault(size, Source(self.catalog, size, read=whole(self)))
+        return self.sources.setdefault(size, Source(self.catalog, size, open_file=whole(self)))
 
     def _painted(self, row: int) -> NDArray[np.uint8]:
         height, width = self.catalog.sizes[row].tolist()
@@ -194,7 +210,7 @@ def pixels_by_label(scene: Scene, paint: Painter, catalog: Catalog) -> dict[int,
     """How many pixels each object covers by origin, counted by drawing one object at a time in white."""
     counted: dict[int, float] = {}
     for origin in np.unique(scene.origin).tolist():
-        image = render(scene, Source(catalog, scene.size, read=whole(Highlighter(paint, origin))))
+        image = render(scene, Source(catalog, scene.size, open_file=whole(Highlighter(paint, origin))))
         counted[origin] = float(image[..., 1].sum()) / 255
     return counted
 

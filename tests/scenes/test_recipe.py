@@ -57,7 +57,7 @@ def test_all_probabilities_zero_give_the_plain_fitted_image() -> None:
         assert same(off.plan(Draw(0, slot, slot), GROUND), scene)
         np.testing.assert_array_equal(scene.matrix[0], fit_matrix(1200, 1600, (120, 160)))
     paint = Painter(CATALOG)
-    image = render(plain[4], Source(CATALOG, GROUND.size, read=whole(paint))).astype(int)
+    image = render(plain[4], Source(CATALOG, GROUND.size, open_file=whole(paint))).astype(int)
     area = paint(Path("4.png")).reshape(120, 10, 160, 10, 3).mean((1, 3))
     assert np.abs(image - area).mean() < 1.0
 
@@ -100,7 +100,7 @@ def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
 def test_remnants_are_erased_and_nothing_else() -> None:
     """Every pixel of a painted object says whose it is: after erasing, dropped objects that stand alone are gone."""
     recipe = Recipe(mosaic=Mosaic(p=1, focus=0, candidates=1), min_visible=0.5)
-    source = Source(CATALOG, GROUND.size, read=whole(Painter(CATALOG)))
+    source = Source(CATALOG, GROUND.size, open_file=whole(Painter(CATALOG)))
     erased = 0
     for slot in range(30):
         left, gone = planned(recipe, GROUND, slot), planned(replace(recipe, remnants="erase"), GROUND, slot)

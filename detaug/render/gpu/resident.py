@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
-from detaug.readers.image import decode_by
+from detaug.readers.image import Coded
 from detaug.render.gpu.packing import LEVELS
 from detaug.render.noise import unit_pool
 from detaug.render.pack import Pack
-from detaug.render.picture import PAD, Reader
+from detaug.render.picture import PAD, Opener
 from detaug.render.source import BrokenImage, Source
 from detaug.scenes.levels import levels
 from detaug.waiting import waiting
@@ -32,7 +32,7 @@ class ResidentImages:
         resident_gb: bound on their memory; None is half of what a GPU has free, and no bound elsewhere.
         on_bad_image: `skip` leaves an image that cannot be decoded out and names it in `broken`; `error` raises.
         threads: how many decode.
-        read: how a file becomes (H, W, 3) uint8 RGB.
+        open_file: how a file is read.
         pack: levels that were made before, for this size.
 
     Attributes:
@@ -55,7 +55,7 @@ class ResidentImages:
         resident_gb: float | None = None,
         on_bad_image: str = "skip",
         threads: int = 1,
-        read: Reader = decode_by,
+        open_file: Opener = Coded,
         pack: Pack | None = None,
     ) -> None:
         self.size, self.device = size, torch.device(device)
@@ -72,7 +72,7 @@ class ResidentImages:
         self.arena = torch.zeros((pixels, _CHANNELS), dtype=torch.uint8, device=self.device)
         self.places = torch.from_numpy(places).to(self.device)
         self.noise = torch.from_numpy(unit_pool(*size).transpose(2, 0, 1).copy()).to(self.device)
-        self.broken = self._filled(catalog, places, on_bad_image, threads, read, pack)
+        self.broken = self._filled(catalog, places, on_bad_image, threads, open_file, pack)
 
     def _filled(
         self,
@@ -80,13 +80,13 @@ class ResidentImages:
         places: NDArray[np.int64],
         on_bad_image: str,
         threads: int,
-        read: Reader,
+        open_file: Opener,
         pack: Pack | None,
     ) -> frozenset[int]:
         """Decode every image into the arena; the rows that could not be."""
 
         def fill(row: int) -> BrokenImage | None:
-            source = Source(catalog, self.size, None, read, pack)  # it keeps the levels of this image alone
+            source = Source(catalog, self.size, None, open_file, pack)  # it keeps the levels of this image alone
             try:
                 for index in range(len(levels(int(catalog.sizes[row, 0]), int(catalog.sizes[row, 1]), self.size))):
                     pixels = cv2.cvtColor(source.picture(row, index).rgb, cv2.COLOR_RGB2RGBA).reshape(-1, _CHANNELS)
