@@ -58,7 +58,7 @@ PARTS: dict[str, Settings] = {
     "repeat_factors": ("--data.balance", _FACTORS),
     "no_geometry_colour": _without("flip", "affine", "colour"),
     "no_mosaic": _without("mosaic"),
-    "no_multiply": ("--data.recipe.affine.multiply", "1", "--data.recipe.colour.multiply", "1"),
+    "multiplied": ("--data.recipe.affine.multiply", "1.5", "--data.recipe.colour.multiply", "1.5"),
     "no_decoys": ("--data.recipe.paste.decoy", "0"),
     "no_light": ("--data.recipe.paste.light", "0"),
     "rectangles": ("--data.classes", "{rectangles}"),

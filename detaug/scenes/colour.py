@@ -28,7 +28,8 @@ class Colour(BlockOperation):
         white_range: factor on red and on blue, each drawn.
         tone_range: exponent of the tone curve; above 1 is darker.
         multiply: how many times as wide the ranges of brightness, contrast and tone are where a rare class is in the
-            scene; what carries a sign's meaning, its hue, is not widened.
+            scene; what carries a sign's meaning, its hue, is not widened. Off by default for the reason that
+            `Affine` gives.
     """
 
     p: float = 0.8
