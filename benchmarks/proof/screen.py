@@ -14,8 +14,8 @@ unexplained.
 The floor is reached by pastes first, else parts of the paste would have nothing to do, and rare classes are multiplied,
 which the full recipe leaves since the first twelve pairs said that it costs 2 points. Fewer validation images than in
 `benchmarks.proof` make a run shorter; both runs of a pair are scored on the same ones. Pairs that were made elsewhere
-count with `--more`: the rows of their table are all that is needed. `benchmarks/proof/screen.csv` has the first
-twelve.
+count with `--more`: the rows of their table are all that is needed. `benchmarks/proof/screen.csv` has the
+first twelve.
 """
 
 import argparse

@@ -15,7 +15,7 @@ from PIL.ImageFile import ImageFile
 
 from detaug.errors import InputError
 from detaug.readers.ending import Peek, is_whole, walk_png
-from detaug.readers.jpeg import DIVISIBLE, frame, jpeg_pixels
+from detaug.readers.jpeg import is_divisible, jpeg_pixels
 
 LIMIT = 90_000_000  # pixels; a 125 kB PNG may ask for 3 GB of memory, and one of 12 kB for 300 MB
 LARGEST_FILE = 1 << 30  # bytes
@@ -99,16 +99,15 @@ class Coded:
 
     @property
     def divides(self) -> bool:
-        """Whether `decode` can divide the image: a JPEG of frequencies, with colour at one share of both sides.
+        """Whether `decode` can divide the image: a JPEG that `is_divisible`, with colour at one share of both sides.
 
-        Lossless JPEGs have no frequencies (libjpeg would write their full rows into the smaller memory). Where colour
-        was halved along one side alone, it would be divided once more along the other.
+        Where colour was halved along one side alone, it would be divided once more along the other.
         """
         if self.image.format not in ("JPEG", "MPO") or self.image.mode not in ("L", "RGB"):
             return False
         parts = [(int(layer[1]), int(layer[2])) for layer in getattr(self.image, "layer", ())]
         even = {(max(h for h, _ in parts) / h, max(v for _, v in parts) / v) for h, v in parts}
-        return bool(parts) and all(x == y for x, y in even) and frame(self.data) in DIVISIBLE
+        return bool(parts) and all(x == y for x, y in even) and is_divisible(self.data)
 
     def decode(self, by: int = 1) -> Pixels:
         """The pixels, divided while they are decoded if that is asked for.

@@ -4,8 +4,16 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-DIVISIBLE = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # baseline, extended and progressive, in Huffman's code or arithmetic
+_DIVISIBLE = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # baseline, extended and progressive, in Huffman's code or arithmetic
 _FILLED = ("Corrupt JPEG data", "remature end", "Inconsistent progression")
+
+
+def is_divisible(data: bytes) -> bool:
+    """Whether a JPEG can be decoded at a reduced scale.
+
+    Lossless ones have no frequencies to leave out: libjpeg would write their full rows into the smaller memory.
+    """
+    return frame(data) in _DIVISIBLE
 
 
 def frame(data: bytes) -> int:
@@ -37,7 +45,7 @@ def jpeg_pixels(data: bytes, size: tuple[int, int], by: int) -> NDArray[np.uint8
     Args:
         data: the file.
         size: its height and width, as stored.
-        by: 1, or where its `frame` is in `DIVISIBLE` also 2, 4 or 8.
+        by: 1, or where it `is_divisible` also 2, 4 or 8.
 
     Returns:
         (H, W, 3) or (H / by, W / by, 3) uint8 RGB.

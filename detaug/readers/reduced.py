@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from detaug.readers.image import GREY, Coded, ImageError, Pixels, upright
-from detaug.readers.jpeg import DIVISIBLE, frame
+from detaug.readers.jpeg import is_divisible
 
 SIDE = 64  # pixels; JPEGs are decoded at the smallest scale, down to 1/8, that keeps both sides above this
 _STRAY = 64  # bytes between the pixels and the end marker that are no damage; some cameras write a few
@@ -77,7 +77,7 @@ def _jpeg_fault(data: bytes, mode: str) -> Pixels | str | None:
 
 def _jpeg(data: bytes, mode: str, strict: bool) -> Pixels:
     space = "CMYK" if mode == "CMYK" else "GRAY"
-    side = SIDE if frame(data) in DIVISIBLE else 0  # of others the whole rows would be written into smaller memory
+    side = SIDE if is_divisible(data) else 0
     pixels = simplejpeg.decode_jpeg(data, space, True, True, side, side, strict=strict)
     if mode == "CMYK":  # stored inverted
         return np.asarray(Image.fromarray(255 - pixels, "CMYK").convert("L"))
