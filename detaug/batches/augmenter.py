@@ -18,7 +18,7 @@ from detaug.render.cpu import render
 from detaug.render.pack import Pack
 from detaug.render.source import BrokenImage, Source
 from detaug.sample import Sample
-from detaug.scenes.ahead import Ahead
+from detaug.scenes.ahead import Ahead, BatchesAhead
 from detaug.scenes.finish import Visible, finish
 from detaug.scenes.ground import ground
 from detaug.scenes.recipe import Planned, Recipe
@@ -111,6 +111,7 @@ class Augmenter:
         self.source = Source(catalog, self.stage.size, cache_bytes, pack=opened, bank=kept)
         self._items: tuple[int, list[int]] = (-1, [])
         self._ahead = Ahead(self._planned, self._following)
+        self._batches = BatchesAhead(self._planned, self._shifted)
 
     def _bank(self) -> Bank | None:
         """The pixels of the donors, where the recipe pastes any."""
@@ -144,6 +145,11 @@ class Augmenter:
         slots = range(draw.slot + 1, min(draw.slot + 1 + count, len(self)))
         return [self.draw(draw.epoch, slot, draw.mixing) for slot in slots]
 
+    def _shifted(self, draws: Sequence[Draw], by: int) -> list[Draw]:
+        """The draws so many slots later in the epoch; none if one of them would be past its end."""
+        inside = max(draw.slot for draw in draws) + by < len(self)
+        return [self.draw(draw.epoch, draw.slot + by, draw.mixing) for draw in draws] if inside else []
+
     def make(self, draw: Draw) -> Made:
         """The sample of a draw, with its plan.
 
@@ -153,7 +159,7 @@ class Augmenter:
         return next(self.makes([draw]))
 
     def makes(
-        self, draws: Iterable[Draw], picture: Callable[[Scene, Source], NDArray[np.uint8]] = render
+        self, draws: Sequence[Draw], picture: Callable[[Scene, Source], NDArray[np.uint8]] = render
     ) -> Iterator[Made]:
         """The samples of several draws, one after the other; planned together, which costs less.
 
@@ -164,7 +170,7 @@ class Augmenter:
         Raises:
             InputError: as for `make`.
         """
-        return (self._made(planned, picture) for planned in self._planned(draws))
+        return (self._made(planned, picture) for planned in self._batches.planned(draws))
 
     def _made(self, planned: Planned, picture: Callable[[Scene, Source], NDArray[np.uint8]] = render) -> Made:
         scene, visible = planned

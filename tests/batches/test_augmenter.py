@@ -127,17 +127,63 @@ def test_planning_ahead_or_in_batches_changes_nothing(alone: Seen, root: Path) -
     assert [digest(item.sample) for item in items] == [alone[draw.epoch, draw.slot] for draw in draws]
 
 
-def test_little_is_planned_in_vain(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In order, in jumps, in stretches: never twice as many scenes as are asked for, and few blocks where in order."""
+@pytest.mark.parametrize(("step", "size"), [(2, 2), (1, 1), (3, 3), (2, 1), (1, 3)])
+def test_batches_at_even_distances_are_planned_together(
+    step: int, size: int, alone: Seen, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a worker of a loader gets them; none of another epoch or past the end, and the samples are the same."""
+    blocks = planned_blocks(monkeypatch)
+    dataset = SignDataset(made(root))
+    firsts = range(0, IMAGES - size + 1, step)
+    for epoch in range(EPOCHS):
+        for first in firsts:
+            draws = [dataset.augmenter.draw(epoch, slot) for slot in range(first, first + size)]
+            items = dataset.__getitems__(draws)
+            assert [digest(item.sample) for item in items] == [alone[draw.epoch, draw.slot] for draw in draws]
+    if step >= size:
+        assert sum(blocks) == EPOCHS * len(firsts) * size
+        assert len(blocks) < EPOCHS * len(firsts)
+
+
+def test_a_wrong_guess_is_made_once_in_an_epoch(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a loader's order is another one, nothing is planned twice after that; a large batch is planned alone."""
+    blocks = planned_blocks(monkeypatch)
     augmenter = made(root)
+    other = [Draw(0, slot, (augmenter.draw(0, slot).item + 1) % IMAGES) for slot in range(IMAGES)]
+    for slot in range(IMAGES):
+        assert next(augmenter.makes([other[slot]])).scene.draw == other[slot]
+    assert sum(blocks) == IMAGES + 1
+    blocks.clear()
+    for slot in (0, 1, 2, *range(4, IMAGES)):  # an epoch that is left early, then one that is gone through
+        list(augmenter.makes([augmenter.draw(1 + (slot > 2), slot)]))
+    assert sum(blocks) <= IMAGES
+    assert len(blocks) < IMAGES - 3
+    blocks.clear()
+    many = [augmenter.draw(3, slot) for slot in range(IMAGES)] * 3
+    for _ in range(3):
+        assert len(list(augmenter.makes(many))) == len(many)
+    assert blocks == [len(many)] * 3
+    assert list(augmenter.makes([])) == []
+
+
+def planned_blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many scenes are planned at once, each time, from now on."""
     blocks: list[int] = []
     plans = Recipe.plans
 
     def counted(recipe: Recipe, draws: Sequence[Draw], stage: Stage) -> Iterator[Scene]:
+        draws = list(draws)
         blocks.append(len(draws))
         return plans(recipe, draws, stage)
 
     monkeypatch.setattr(Recipe, "plans", counted)
+    return blocks
+
+
+def test_little_is_planned_in_vain(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, in jumps, in stretches: never twice as many scenes as are asked for, and few blocks where in order."""
+    augmenter = made(root)
+    blocks = planned_blocks(monkeypatch)
     stretches = [range(12), range(0, 12, 2), range(11, -1, -1), (0, 1, 2, 6, 7, 8), (5, 5, 5), (0, 1, 0, 1)]
     for slots in stretches:
         blocks.clear()
