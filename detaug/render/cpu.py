@@ -26,6 +26,7 @@ Way = tuple[float, float, float, float, float, float]
 _TILE = int(Role.TILE)
 _IDENTITY = bytes(range(256))
 _WORTH = 4  # times as wide as what is needed of them may rows be that are converted as a whole
+_BAND = 200_000  # pixels that stay in the processor's cache while one step after another works on them
 _MARGIN = 2  # source pixels kept round what is visible, for bilinear taps
 
 
@@ -48,15 +49,28 @@ def render(scene: Scene, source: Source) -> NDArray[np.uint8]:
     for group in range(1, len(scene.opacity)):
         share = scene.opacity[group]
         canvas = np.asarray(cv2.addWeighted(canvas, 1 - share, _painted(scene, source, group), share, 0), np.uint8)
-    image = np.asarray(cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB), np.uint8)
-    if scene.colour is not None:
-        image = np.asarray(cv2.transform(image, scene.colour), np.uint8)
-    if scene.curve is not None and scene.curve.tobytes() != _IDENTITY:
-        image = np.asarray(cv2.LUT(image, scene.curve, dst=image), np.uint8)
-    image = run(image, [e for e in scene.effects if e.name in WEATHER])
-    if scene.noise is not None:
-        image = add_noise(image, scene.noise)
+    weather = [e for e in scene.effects if e.name in WEATHER]
+    image = np.empty((*scene.size, 3), np.uint8)
+    rows = max(1, _BAND // scene.size[1])
+    for top in range(0, scene.size[0], rows):
+        band = image[top : top + rows]
+        _light(canvas[top : top + rows], scene, band)
+        if scene.noise is not None and not weather:
+            add_noise(band, scene.noise, top, scene.size[0], band)
+    if weather:
+        image = run(image, weather)
+        image = image if scene.noise is None else add_noise(image, scene.noise)
     return run(image, [e for e in scene.effects if e.name in LENS])
+
+
+def _light(canvas: Canvas, scene: Scene, image: NDArray[np.uint8]) -> None:
+    """The colours of some rows of the canvas (h, W, 4) after the scene's light, into those of the image (h, W, 3)."""
+    if scene.colour is None:
+        cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB, dst=image)
+    else:
+        cv2.transform(cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB), scene.colour, dst=image)
+    if scene.curve is not None and scene.curve.tobytes() != _IDENTITY:
+        cv2.LUT(image, scene.curve, dst=image)
 
 
 def _painted(scene: Scene, source: Source, group: int) -> Canvas:

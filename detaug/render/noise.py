@@ -36,14 +36,31 @@ def corner(noise: Noise) -> tuple[int, int]:
     return int(noise.y * (ROOM + 1)), int(noise.x * (ROOM + 1))
 
 
-def add_noise(image: NDArray[np.uint8], noise: Noise) -> NDArray[np.uint8]:
-    """The image (H, W, 3) uint8 with a noise field added; a saturating add and subtract, no float image."""
+def add_noise(
+    image: NDArray[np.uint8],
+    noise: Noise,
+    top: int = 0,
+    height: int | None = None,
+    dst: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
+    """The image with a noise field added; a saturating add and subtract, no float image.
+
+    Args:
+        image: (h, W, 3) uint8, a picture or some of its rows.
+        noise: the field.
+        top: the picture's row that is the first of `image`.
+        height: rows of the whole picture; None if `image` is that.
+        dst: where the result goes, `image` itself if wished; None makes a new array.
+    """
     if noise.keep != 1:
         image = np.asarray(cv2.LUT(image, faded(noise.keep)), np.uint8)
-    height, width = image.shape[:2]
-    top, left = corner(noise)
-    plus, minus = (p[top : top + height, left : left + width] for p in _pools(height, width, noise.sigma))
+    rows, width = image.shape[:2]
+    down, left = corner(noise)
+    plus, minus = (
+        pool[down + top : down + top + rows, left : left + width]
+        for pool in _pools(rows if height is None else height, width, noise.sigma)
+    )
     if noise.negative:
         plus, minus = minus, plus
-    brighter = cv2.add(image, plus)
+    brighter = cv2.add(image, plus, dst=dst)
     return np.asarray(cv2.subtract(brighter, minus, dst=brighter), np.uint8)

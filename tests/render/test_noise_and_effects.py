@@ -6,17 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from detaug.errors import InputError
+from detaug.render import cpu
+from detaug.render.cpu import render
 from detaug.render.effects import run
 from detaug.render.noise import add_noise, corner
-from detaug.scenes.effects import NAMES
+from detaug.scenes.colour import Colour
+from detaug.scenes.effects import LENS, NAMES, WEATHER
 from detaug.scenes.noise import GaussianNoise
 from detaug.scenes.recipe import Recipe
 from detaug.scenes.scene import Effect, Noise
-from tests.scenes.painted import planned, stage, world
+from tests.scenes.painted import Painter, planned, stage, world
 
 
 @pytest.mark.parametrize("sigma", [2.0, 5.0, 12.0, 30.0])
@@ -69,6 +73,28 @@ def test_an_effect_is_a_function_of_its_seed(name: str) -> None:
     np.testing.assert_array_equal(made[0], made[4])
     assert any(not np.array_equal(made[0], m) for m in made[1:4])
     assert not np.array_equal(made[0], image)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 50, 1000])
+@pytest.mark.parametrize("effects", [(), ("fog",), ("jpeg",), ("blur", "rain")])
+def test_light_weather_noise_and_lens_follow_each_other(
+    effects: tuple[str, ...], rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The picture is what these steps make of the bare one, one by one, whatever rows are worked on at once."""
+    monkeypatch.setattr(cpu, "_BAND", rows * 160)
+    catalog = world(images=2)
+    source = Painter(catalog).source((120, 160))
+    scene = planned(Recipe(colour=Colour(p=1), noise=GaussianNoise(p=1, schedule="cosine")), stage(catalog), 3)
+    scene = replace(scene, effects=tuple(Effect(name, seed) for seed, name in enumerate(effects)))
+    assert scene.colour is not None
+    assert scene.curve is not None
+    assert scene.noise is not None
+    assert scene.noise.keep < 1
+    image = render(replace(scene, colour=None, curve=None, noise=None, effects=()), source)
+    image = np.asarray(cv2.LUT(cv2.transform(image, scene.colour), scene.curve), np.uint8)
+    image = run(image, [e for e in scene.effects if e.name in WEATHER])
+    image = run(add_noise(image, scene.noise), [e for e in scene.effects if e.name in LENS])
+    np.testing.assert_array_equal(render(scene, source), image)
 
 
 def test_the_package_imports_without_torch_and_opens_no_socket() -> None:
