@@ -26,6 +26,7 @@ Way = tuple[float, float, float, float, float, float]
 _TILE = int(Role.TILE)
 _IDENTITY = bytes(range(256))
 _WORTH = 4  # times as wide as what is needed of them may rows be that are converted as a whole
+_AT_ONCE = 16  # pixels of a row that OpenCV warps at once; those left over take it twice as long each
 _BAND = 200_000  # pixels that stay in the processor's cache while one step after another works on them
 _MARGIN = 2  # source pixels kept round what is visible, for bilinear taps
 
@@ -137,6 +138,8 @@ def _tile(canvas: Canvas, picture: Picture, region: Window, way: Way, halvings: 
     if len(shown) < 3:
         return
     x1, y1, x2, y2 = _pixels_round([_carried(point, way) for point in shown], width, height)
+    x2 = min(x2 + (x1 - x2) % _AT_ONCE, width)
+    x1 = max(x1 - (x1 - x2) % _AT_ONCE, 0)
     part, way = _part(picture, _window(shown, region, halvings), way, halvings)
     cv2.warpAffine(
         part,
