@@ -94,11 +94,13 @@ class Paste(BlockOperation):
         signs = self._signs(block, stage, np.flatnonzero(on), chance)
         if len(signs) == 0:
             return block
-        decoys = self._decoys(signs, block, stage)
+        decoys = self._decoys(signs, block, stage) if self.decoy > 0 else signs.take(np.empty(0, np.int64))
         if stage.replaced:
             signs = signs.take(np.array([row not in stage.replaced for row in signs.image.tolist()], bool))
         hosts = Hosts.of(block, stage, self.overlap)
         signs, lie, taken = self._laid(signs, hosts, (), block, stage)
+        if len(decoys) == 0:
+            return with_laid(block, signs, lie)
         decoys, lie_too, _ = self._laid(decoys, hosts, taken, block, stage)
         return with_laid(block, both(signs, decoys), both(lie, lie_too))
 

@@ -13,6 +13,7 @@ from detaug.scenes.hosts import Hosts
 
 TRIES = 48
 NUMBERS = 6 * TRIES
+_EARLY = 4  # of them are looked at first
 _POLES = 4  # of them are tried first where a patch is to share a pole
 _SHIFT_X, _SHIFT_Y = 0.16, 0.08  # whole width of the jitter, as a share of the picture
 _RESIZE = 0.3  # whole width of the jitter of a template's size
@@ -95,9 +96,14 @@ def placed(wanted: Wanted, hosts: Hosts, places: Places, taken: tuple[Array, ...
         look = on[spans(begun[own], begun[own + 1] - begun[own])]
         for others in taken:
             look = look[~_meet(boxes[look], others[scene[look]])]
-        look = look[_free(wanted, hosts, room, scene[look], boxes[look], spread[look])]
-        some, first = np.unique(rows[look], return_index=True)
-        chosen[some] = look[first]
+        # A patch's first places are looked at before its others: most often one of them is free.
+        early = np.arange(len(look)) - np.searchsorted(rows[look], rows[look]) < _EARLY
+        for some in (look[early], look[~early]):
+            left = some[chosen[rows[some]] < 0]
+            left = left[_free(wanted, hosts, room, scene[left], boxes[left], spread[left])]
+            patch, first = np.unique(rows[left], return_index=True)
+            chosen[patch] = left[first]
+        some = own[chosen[own] >= 0]
         room = _filled(wanted, hosts, room, wanted.scene[some], boxes[chosen[some]], spread[chosen[some]])
         mine = np.tile(_NOWHERE, (len(hosts.first) - 1, 1))
         mine[wanted.scene[some]] = boxes[chosen[some]]

@@ -201,6 +201,16 @@ def test_the_same_draw_gives_the_same_scene() -> None:
         assert same(planned(RECIPES["mosaic"], GROUND, slot), planned(RECIPES["mosaic"], again, slot))
 
 
+@pytest.mark.parametrize("early", [0, 1, 1000])
+def test_a_place_is_the_first_that_is_free_however_many_are_looked_at_together(
+    early: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowded = replace(RECIPES["mosaic"], paste=replace(MANY, count_range=(4, 8), overlap=0.05))
+    expected = scenes(crowded, 20)
+    monkeypatch.setattr("detaug.scenes.placement._EARLY", early)
+    assert all(same(a, b) for a, b in zip(expected, scenes(crowded, 20), strict=True))
+
+
 def test_a_mirrored_host_does_not_mirror_a_donor_that_never_mirrors() -> None:
     mirror = CATALOG.classes.mirror
     base = planned(Recipe(), GROUND, 0)
