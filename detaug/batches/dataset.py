@@ -1,7 +1,7 @@
 """What the workers do: from an index to an item, from items to a batch."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -83,19 +83,19 @@ class SignDataset(Dataset[Item]):
             return own.transpose(1, 2, 0)
 
         for made in self.augmenter.makes(self.places(draws), picture):
-            items.append(replace(self.item(made), place=(batch, len(items))))
+            items.append(self.item(made, (batch, len(items))))
         return items
 
     def places(self, draws: Sequence[Draw | int]) -> list[Draw]:
         """The draws; an index is a slot of epoch 0."""
         return [draw if isinstance(draw, Draw) else self.augmenter.draw(0, draw) for draw in draws]
 
-    def item(self, made: Made) -> Item:
-        """A sample with what a batch says of it."""
+    def item(self, made: Made, place: tuple[Tensor, int] | None = None) -> Item:
+        """A sample with what a batch says of it; `place` as in `Item`."""
         row = made.scene.draw.item
         height, width = self.augmenter.catalog.sizes[row].tolist()
         origins = came(made.scene)[made.visible.objects]
-        return Item(made.sample, row, (1.0, 1.0, 0.0, 0.0), (height, width), made.broken, origins)
+        return Item(made.sample, row, (1.0, 1.0, 0.0, 0.0), (height, width), made.broken, origins, place)
 
 
 class WholeImages(Dataset[Item | None]):

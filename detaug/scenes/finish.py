@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +46,16 @@ def finish(scene: Scene, min_visible: float = 0.0, min_side: float = 0.0) -> Vis
 
 def finished(scenes: Sequence[Scene], min_visible: float = 0.0, min_side: float = 0.0) -> list[Visible]:
     """What `finish` gives for each of some scenes, bit for bit, at a third of the cost."""
-    found = []
-    for scene, (boxes, share) in zip(scenes, all_measured(scenes), strict=True):
-        kept = np.flatnonzero((share > _TRACE) & _enough(boxes, share, min_visible, min_side))
-        found.append(Visible(boxes[kept].astype(np.float32), scene.label[kept], share[kept], kept))
+    if not scenes:
+        return []
+    boxes, share = all_measured(scenes)
+    kept = np.flatnonzero((share > _TRACE) & _enough(boxes, share, min_visible, min_side))
+    rounded, share = boxes[kept].astype(np.float32), share[kept]
+    firsts = np.cumsum([0, *(len(scene.box) for scene in scenes)])
+    ends, found = np.searchsorted(kept, firsts).tolist(), []
+    for scene, first, (start, stop) in zip(scenes, firsts[:-1].tolist(), pairwise(ends), strict=True):
+        objects = kept[start:stop] - first
+        found.append(Visible(rounded[start:stop], scene.label[objects], share[start:stop], objects))
     return found
 
 
