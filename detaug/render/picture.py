@@ -1,7 +1,6 @@
 """Images at the sizes that rendering needs: decoded, reduced once, with a replicated border."""
 
 import math
-import mmap
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from detaug.errors import InputError
 from detaug.readers.image import Coded, Pixels
+from detaug.render.memory import Memory, apart
 from detaug.scenes.levels import Level
 
 _SHARP = 1.3  # source pixels a pixel; under it linear samples would be blurred by half
@@ -84,7 +84,7 @@ def pictures(
     needed: Collection[int],
     open_file: Opener = Coded,
     more: bool = True,
-    lasting: bool = True,
+    memory: Memory = apart,
 ) -> dict[int, Picture]:
     """A file's image at some levels; each a function of the file and the level alone, whichever are made with it.
 
@@ -95,7 +95,7 @@ def pictures(
         needed: which of them are made.
         open_file: how the file is read.
         more: whether others are made as well where they take no further decoding.
-        lasting: as in `resized`.
+        memory: gives room for their pixels.
 
     Raises:
         InputError: the file cannot be decoded, or has another size.
@@ -112,7 +112,7 @@ def pictures(
         pixels = coded.decode(scale)
         for i, level in enumerate(levels):
             if by[i] == scale and (more or i in needed):
-                rgb = resized(pixels, level.height, level.width, lasting)
+                rgb = resized(pixels, level.height, level.width, memory)
                 made[i] = Picture(rgb, level.width / size[1], level.height / size[0])
     return made
 
@@ -130,7 +130,7 @@ def divisor(size: tuple[int, int], level: Level) -> int:
     return 1
 
 
-def resized(image: Pixels, height: int, width: int, lasting: bool = True) -> Pixels:
+def resized(image: Pixels, height: int, width: int, memory: Memory = apart) -> Pixels:
     """The image (H, W, 3) reduced to a size, with its replicated border: (height + 2 PAD, width + 2 PAD, 3).
 
     One sample a pixel where the two sizes are near each other, cubic or linear; else a pixel is the mean of 2 x 2 or
@@ -142,10 +142,10 @@ def resized(image: Pixels, height: int, width: int, lasting: bool = True) -> Pix
         image: what is reduced.
         height: pixels, without the border.
         width: likewise.
-        lasting: whether it is kept long; memory for what is soon let go comes faster from what was let go before.
+        memory: gives room for it.
     """
     shape = (height + 2 * PAD, width + 2 * PAD, 3)
-    padded: Pixels = apart(shape) if lasting else np.empty(shape, np.uint8)
+    padded: Pixels = memory(shape)
     inside = padded[PAD:-PAD, PAD:-PAD]
     if (height, width) == image.shape[:2]:
         inside[:] = image
@@ -164,11 +164,3 @@ def _samples(ratio: float) -> tuple[int, int]:
     if ratio < _PLAIN:
         return 1, cv2.INTER_CUBIC if ratio < _SHARP else cv2.INTER_LINEAR
     return (2, cv2.INTER_CUBIC) if ratio < _MANY else (2 * math.ceil(ratio / 4), cv2.INTER_LINEAR)
-
-
-def apart(shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Zeros in pages of their own: what is kept long among what is not would leave holes that nothing else fills."""
-    if not hasattr(mmap, "MAP_PRIVATE"):
-        return np.zeros(shape, np.uint8)
-    pages = mmap.mmap(-1, math.prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return np.frombuffer(pages, np.uint8).reshape(shape)

@@ -4,11 +4,14 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
 from detaug.readers.image import Coded
 from detaug.render.bank import Bank
-from detaug.render.picture import Opener, Picture, pictures
+from detaug.render.memory import Chunks, Memory, apart, passing
+from detaug.render.picture import PAD, Opener, Picture, pictures
 from detaug.scenes.levels import levels
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ class Source:
         self._bank = bank if pack is None else None
         self._kept: OrderedDict[tuple[int, int], Picture] = OrderedDict()
         self._bytes = 0
+        self._memory: Memory | None = None  # until the first image is decoded
         self._holding: frozenset[int] = frozenset()
         self._held: dict[tuple[int, int], Picture] = {}
 
@@ -136,15 +140,29 @@ class Source:
         row, index = key
         height, width = (int(v) for v in self.catalog.sizes[row])
         sizes = levels(height, width, self.size)
-        kept = self.cache_bytes != 0
-        more = kept or row in self._holding  # what is kept will be asked for again
+        more = self.cache_bytes != 0 or row in self._holding  # what is kept will be asked for again
         try:
-            made = pictures(self.catalog.path(row), (height, width), sizes, (index,), self._open, more, lasting=kept)
+            made = pictures(self.catalog.path(row), (height, width), sizes, (index,), self._open, more, self._room())
         except InputError as error:
             raise BrokenImage(row, str(error)) from error
         for i, picture in made.items():
             self._keep((row, i), picture)
         return made[index]
+
+    def _room(self) -> Memory:
+        """Where decoded images lie: side by side where the cache can hold all of them, so that none is let go."""
+        if self._memory is None:
+            whole = self.cache_bytes is None or self._whole() <= self.cache_bytes
+            self._memory = passing if self.cache_bytes == 0 else Chunks() if whole else apart
+        return self._memory
+
+    def _whole(self) -> int:
+        """Bytes that all images take at all of their levels."""
+        found, counts = np.unique(self.catalog.sizes, axis=0, return_counts=True)
+        return sum(
+            count * 3 * sum((v.height + 2 * PAD) * (v.width + 2 * PAD) for v in levels(height, width, self.size))
+            for (height, width), count in zip(found.tolist(), counts.tolist(), strict=True)
+        )
 
     def _keep(self, key: tuple[int, int], picture: Picture) -> None:
         if key[0] in self._holding:
