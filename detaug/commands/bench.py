@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from detaug.batches.augmenter import Augmenter
 from detaug.batches.page import read_page
@@ -25,6 +26,9 @@ from detaug.render.pack import Pack, beside
 from detaug.scenes.finish import finished
 from detaug.scenes.scene import Scene
 from detaug.waiting import waiting
+
+if TYPE_CHECKING:
+    from detaug.batches.dataset import Item
 
 _WAYS = {"kept": "images kept in memory", "read": "decoded for each sample", "packed": "read from the pack"}
 _BATCH = 4
@@ -125,12 +129,14 @@ def rate(augmenter: Augmenter, samples: int, workers: int) -> float:
 
 def stages(kept: Augmenter, read: Augmenter) -> dict[str, float]:
     """CPU milliseconds a sample of each stage, the least of some rounds; `decode` only where images are not kept."""
-    from detaug.batches.dataset import SignDataset, collate
+    import torch
+
+    from detaug.batches.dataset import SignDataset
 
     recipe, draws = kept.recipe, [kept.draw(1, slot) for slot in range(_STAGED)]
     scenes = list(recipe.plans(draws, kept.stage))
-    dataset = SignDataset(kept)
-    items = [dataset.item(made) for made in kept.makes(draws)]
+    dataset, pictures = SignDataset(kept), torch.zeros((_BATCH, 3, *kept.stage.size), dtype=torch.uint8)
+    items = [dataset.item(made, (pictures, i % _BATCH)) for i, made in enumerate(kept.makes(draws))]
     bare: dict[str, Any] = {"colour": None, "curve": None, "noise": None, "effects": ()}
     grown: list[tuple[str, list[Scene]]] = []
     for name, fields in (
@@ -145,7 +151,7 @@ def stages(kept: Augmenter, read: Augmenter) -> dict[str, float]:
         "plan": lambda: list(recipe.plans(draws, kept.stage)),
         "finish": lambda: finished(scenes, recipe.min_visible, recipe.min_side),
         **{name: lambda some=some: _drawn(some, kept) for name, some in grown},  # type: ignore[misc]
-        "convert": lambda: [collate(items[i : i + _BATCH]) for i in range(0, len(items), _BATCH)],
+        "convert": lambda: [_joined(items[i : i + _BATCH], pictures.numpy()) for i in range(0, len(items), _BATCH)],
         "decode": lambda: _drawn(grown[0][1], read),
     }
     taken: dict[str, list[float]] = {name: [] for name in steps}
@@ -164,6 +170,15 @@ def _drawn(scenes: list[Scene], augmenter: Augmenter) -> None:
     """Render scenes and keep none: the memory of many pictures would be counted as well."""
     for scene in scenes:
         render(scene, augmenter.source)
+
+
+def _joined(items: "list[Item]", pictures: NDArray[np.uint8]) -> object:
+    """A batch of samples, made as `SignDataset` makes it: each picture goes into its planes (3, H, W)."""
+    from detaug.batches.dataset import collate
+
+    for planes, item in zip(pictures, items, strict=True):
+        cv2.split(item.sample.image, list(planes))
+    return collate(items)
 
 
 @dataclass(frozen=True, slots=True)
