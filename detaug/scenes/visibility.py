@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from detaug.clipping import Points, area, clipped, without
 from detaug.outline import UNIT_POLYGONS, Array, Outline
 from detaug.readers.catalog import spans
+from detaug.scenes.ellipses import cut_once
 from detaug.scenes.scene import Layers, Role, Scene
 
 # For cutting, an ellipse has 64 corners; for what covers it, 16 are enough, as its own area is counted from the same.
@@ -41,7 +42,12 @@ def all_measured(scenes: Sequence[Scene]) -> tuple[Array, Array]:
     covers = _covers(every)
     on_top = _on_top(every, boxes, covers)
     share = np.where(outside, 0.0, 1.0)
-    looked = np.flatnonzero(~outside & ~(in_region & in_canvas & ~on_top.any(1)))
+    bare = ~on_top.any(1)
+    looks = ~outside & ~(in_region & in_canvas & bare)
+    round_ = np.flatnonzero(looks & bare & (every.shape == int(Outline.ELLIPSE)))
+    once, hulls, shares = cut_once(every.box[round_], every.matrix[every.layer[round_]], region[round_], every.size)
+    boxes[round_[once]], share[round_[once]], looks[round_[once]] = hulls, shares, False
+    looked = np.flatnonzero(looks)
     cuts = zip(in_region[looked].tolist(), in_canvas[looked].tolist(), every.outlines(looked), strict=True)
     for i, (whole_region, whole_canvas, outline) in zip(looked.tolist(), cuts, strict=True):
         whole = whole_region and whole_canvas
