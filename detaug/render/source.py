@@ -4,14 +4,13 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from detaug.errors import InputError
 from detaug.readers.catalog import Catalog
 from detaug.readers.image import Coded
 from detaug.render.bank import Bank
 from detaug.render.memory import Chunks, Memory, apart, passing
-from detaug.render.picture import PAD, Opener, Picture, pictures
+from detaug.render.pack_file import raw_bytes
+from detaug.render.picture import Opener, Picture, pictures
 from detaug.scenes.levels import levels
 
 if TYPE_CHECKING:
@@ -152,17 +151,10 @@ class Source:
     def _room(self) -> Memory:
         """Where decoded images lie: side by side where the cache can hold all of them, so that none is let go."""
         if self._memory is None:
-            whole = self.cache_bytes is None or self._whole() <= self.cache_bytes
-            self._memory = passing if self.cache_bytes == 0 else Chunks() if whole else apart
+            most = self.cache_bytes
+            whole = most is None or raw_bytes(self.catalog.sizes, self.size).sum() <= most
+            self._memory = passing if most == 0 else Chunks() if whole else apart
         return self._memory
-
-    def _whole(self) -> int:
-        """Bytes that all images take at all of their levels."""
-        found, counts = np.unique(self.catalog.sizes, axis=0, return_counts=True)
-        return sum(
-            count * 3 * sum((v.height + 2 * PAD) * (v.width + 2 * PAD) for v in levels(height, width, self.size))
-            for (height, width), count in zip(found.tolist(), counts.tolist(), strict=True)
-        )
 
     def _keep(self, key: tuple[int, int], picture: Picture) -> None:
         if key[0] in self._holding:
