@@ -206,9 +206,14 @@ def _images(items: Sequence[Item]) -> Tensor:
         raise ValueError(f"images of one batch have one size, not {sorted(shapes)}")
     height, width, _ = shapes.pop()
     batch = torch.empty((len(items), 3, height, width), dtype=torch.uint8)
-    for planes, item in zip(batch.numpy(), items, strict=True):
-        cv2.split(item.sample.image, list(planes))  # straight into the tensor's memory
+    split_into(batch.numpy(), items)
     return batch
+
+
+def split_into(pictures: NDArray[np.uint8], items: Sequence[Item]) -> None:
+    """Put the items' pictures into those of a batch (B, 3, H, W), straight into its memory."""
+    for planes, item in zip(pictures, items, strict=True):
+        cv2.split(item.sample.image, list(planes))
 
 
 def _begun(exchange: Exchange | None, worker: int) -> None:

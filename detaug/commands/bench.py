@@ -173,11 +173,10 @@ def _drawn(scenes: list[Scene], augmenter: Augmenter) -> None:
 
 
 def _joined(items: "list[Item]", pictures: NDArray[np.uint8]) -> object:
-    """A batch of samples, made as `SignDataset` makes it: each picture goes into its planes (3, H, W)."""
-    from detaug.batches.dataset import collate
+    """A batch of samples whose pictures go into memory that is there already, as in a training."""
+    from detaug.batches.dataset import collate, split_into
 
-    for planes, item in zip(pictures, items, strict=True):
-        cv2.split(item.sample.image, list(planes))
+    split_into(pictures, items)
     return collate(items)
 
 
