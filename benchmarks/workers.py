@@ -136,9 +136,8 @@ def rate(asked: argparse.Namespace) -> None:
     before = os.getloadavg()[0]
     for number in range(asked.rounds):
         for one in loaders[:: -1 if number % 2 else 1]:  # a machine that grows busier favours neither
-            settle(
-                [pid for other in loaders for pid in other.pids()]
-            )  # those of the last round still make batches ahead
+            # Those of the last round still make batches ahead.
+            settle([pid for other in loaders for pid in other.pids()])
             one.drain()
             used = one.cpu()
             rates[one.workers].append(one.take(batches))
